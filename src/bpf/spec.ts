@@ -1,0 +1,106 @@
+import type { Struct } from "../layout/index.ts";
+import type { Btf } from "./btf/index.ts";
+
+/** Program types that xdplane runs, in the kernel's lower-case spelling. */
+export type ProgramTypeName = "xdp" | "sched_cls";
+
+/** A map as an object file, a recorded case or a caller declares it; not yet made. Sizes in bytes. */
+export interface MapSpec {
+  readonly name: string;
+  /** BPF_MAP_TYPE_* */
+  readonly type: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  /** BPF_F_* map flags. */
+  readonly flags: number;
+  /** Template of the inner maps of a map-in-map. */
+  readonly inner?: MapSpec;
+  /** First value of a global data section (.data, .rodata, .bss, .kconfig); such maps are ARRAYs of one entry. */
+  readonly contents?: Uint8Array;
+  /** Read-only to user space too after loading (BPF_MAP_FREEZE), as .rodata is. */
+  readonly frozen?: boolean;
+  /** Types of key and value in the object's BTF; 0 or absent when there are none. */
+  readonly btf?: Btf;
+  readonly keyTypeId?: number;
+  readonly valueTypeId?: number;
+  /** LIBBPF_PIN_BY_NAME */
+  readonly pinByName?: boolean;
+  /** Static initialisers: programs of a PROG_ARRAY, inner maps of a map-in-map, by name. */
+  readonly slots?: readonly { readonly index: number; readonly target: string }[];
+  /** ELF section it came from (".maps", "maps", ".rodata", …). */
+  readonly section?: string;
+}
+
+/** A function of a program: its first instruction, and its name. The first is the program itself, at instruction 0. */
+export interface FunctionSpec {
+  readonly instruction: number;
+  readonly name: string;
+  readonly typeId?: number;
+}
+
+/** Where an instruction came from. Sorted by instruction; a line holds until the next. */
+export interface SourceLine {
+  readonly instruction: number;
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly text: string;
+}
+
+/** A program before any check: what bpf(BPF_PROG_LOAD) would be given, with map references by index. */
+export interface ProgramSpec {
+  readonly name: string;
+  readonly section: string;
+  readonly type: ProgramTypeName;
+  /** enum bpf_attach_type; 0 when the section names none. */
+  readonly expectedAttachType: number;
+  /** BPF_F_XDP_HAS_FRAGS and the other load flags. */
+  readonly flags: number;
+  readonly license: string;
+  /**
+   * 8 bytes an instruction, little endian, subprograms appended and calls resolved as libbpf does. In ld_imm64 with src 1 (map) or 2 (map value)
+   * the first immediate is an index into `maps`; src 4 (callback) holds a relative instruction offset.
+   */
+  readonly instructions: Uint8Array;
+  readonly maps: readonly MapSpec[];
+  readonly functions: readonly FunctionSpec[];
+  readonly lines: readonly SourceLine[];
+  readonly btf?: Btf;
+  /** Names of kfuncs, by the `imm` that their call instructions hold. */
+  readonly kfuncs?: ReadonlyMap<number, string>;
+  /** Calls and loads that a failed relocation poisoned: instruction index to what failed. */
+  readonly poisoned?: ReadonlyMap<number, string>;
+}
+
+/** How compiled code calls a function of the runtime: r1.. are passed as i64, or wrapped to i32; the result is widened to r0. */
+export interface RuntimeFunction {
+  /** Export of the runtime module. */
+  readonly entry: string;
+  readonly parameters: readonly ("i32" | "i64")[];
+  /** i64 as it is; u32 zero-extended; s32 sign-extended; "none" leaves 0 in r0. */
+  readonly result: "i64" | "u32" | "s32" | "none";
+}
+
+/** A helper that a program type may call. */
+export interface HelperSpec {
+  readonly id: number;
+  /** bpf_map_lookup_elem */
+  readonly name: string;
+  readonly call: RuntimeFunction;
+  /** Written in TypeScript behind `slow`: the bench counts packets that called one. */
+  readonly cold?: boolean;
+  /** A parameter is a callback (bpf_loop, bpf_for_each_map_elem): the compiler sets callback_fp before the call. */
+  readonly callback?: boolean;
+}
+
+/** What a program type is to the stages below it: described by src/xdp and src/tc, handed down by src/dataplane. */
+export interface ProgramType {
+  readonly name: ProgramTypeName;
+  /** BPF_PROG_TYPE_* */
+  readonly number: number;
+  readonly context: Struct;
+  /** Bytes of the context that a program may see. */
+  readonly contextSize: number;
+  readonly helpers: ReadonlyMap<number, HelperSpec>;
+}

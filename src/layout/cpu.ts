@@ -1,0 +1,102 @@
+import { array, defineStruct, u8, u32, u64 } from "./struct.ts";
+
+/** How a redirect helper left its target. */
+export const REDIRECT_NONE = 0;
+/** bpf_redirect: `redirect_index` is an ifindex. */
+export const REDIRECT_IFINDEX = 1;
+/** bpf_redirect_map hit: `redirect_map` and `redirect_index` name the entry. */
+export const REDIRECT_MAP = 2;
+/** bpf_redirect_map with BPF_F_BROADCAST. */
+export const REDIRECT_BROADCAST = 3;
+
+/** What a trap left in `trap`. */
+export const TRAP_NONE = 0;
+/** The run used up its fuel. */
+export const TRAP_BUDGET = 1;
+/** A helper or kfunc that is unknown, poisoned or not built was called; `trap_detail` is its number. */
+export const TRAP_HELPER = 2;
+/** Nested runs or calls went deeper than the CPU's stacks. */
+export const TRAP_DEPTH = 3;
+
+/**
+ * One simulated CPU. Written only by the worker that runs this CPU, save where a field says otherwise; the main thread reads it when the workers stand
+ * still. The runtime's mutable global `cpu` holds the address of the one whose turn it is.
+ */
+export const CpuBlock = defineStruct("cpu_block", {
+  /** Number of this CPU, as bpf_get_smp_processor_id gives it. */
+  id: u32,
+  /** Lowest address of the 512-byte frame that the next program entered through the table takes for its stack. */
+  fp: u32,
+  /** Address just past the stacks of this CPU: a frame must end at or below it. */
+  stack_end: u32,
+  /** Table index of the program that runs, for traps and statistics; 0 when none does. */
+  program: u32,
+  /** Loop back edges, callback iterations and calls that this run may still make. */
+  fuel: u64,
+  /** Tail calls made in this run. Zeroed on program entry, saved around nested programs. */
+  tail_calls: u32,
+  /** Programs nested on this CPU (a TC program's clone_redirect runs others). */
+  depth: u32,
+  /** A bpf_throw is under way; `exception_cookie` is its argument. */
+  exception: u32,
+  /** Lowest address of the frame that a callback's parent function uses (the fp argument of a callback thunk). */
+  callback_fp: u32,
+  exception_cookie: u64,
+
+  /** struct bpf_redirect_info: what the last successful redirect helper said. */
+  redirect_kind: u32,
+  redirect_index: u32,
+  redirect_flags: u32,
+  redirect_map: u32,
+  /** Address of the entry (devmap, cpumap, xskmap) that bpf_redirect_map found. */
+  redirect_entry: u32,
+  redirect_map_id: u32,
+
+  /** Arguments r1..r5 and result of a cold helper (see `slow` in the runtime). */
+  arguments: array(u64, 5),
+  result: u64,
+
+  /** Clocks as programs see them, nanoseconds; set before each packet. */
+  ktime_ns: u64,
+  boot_ns: u64,
+  real_ns: u64,
+  /** xorshift128+ state of bpf_get_prandom_u32. */
+  random: array(u64, 2),
+
+  /** Why the run ended early (TRAP_*), and a detail; read by the worker after it caught the trap. */
+  trap: u32,
+  trap_detail: u32,
+  /** Address of the bpf_spin_lock that this run holds, so that a trap can release it; 0 for none. */
+  held_lock: u32,
+  /** Address of the packet descriptor that is being processed. */
+  packet: u32,
+  /** Address of the outcome record that is being written. */
+  outcome: u32,
+
+  /** Regions of this CPU: contexts, stacks, frames, scratch for helpers. Addresses. */
+  xdp_context: u32,
+  skb: u32,
+  stacks: u32,
+  frames: u32,
+  frame_count: u32,
+  frame_next: u32,
+  scratch: u32,
+  scratch_size: u32,
+  /** Base of this CPU's counters (counters.ts). */
+  counters: u32,
+  /** Base of this CPU's per-program statistics (ProgramStats), indexed by table index. */
+  program_stats: u32,
+  /** What the dataplane keeps of this CPU (poll lists, bulk queues): its own struct, at this address. */
+  poll_state: u32,
+  hook: u8,
+});
+
+/** What `bpftool prog show` calls run_cnt, and how often a run was aborted by a trap. One per program and CPU. */
+export const ProgramStats = defineStruct("program_stats", { run_count: u64, instructions: u64, traps: u64, cold_calls: u64 });
+
+/** Programs that the function table has room for; table index 0 stays empty (a null program). */
+export const MAX_PROGRAMS = 4096;
+/** Bytes of stack per CPU: nested programs times 8 frames of 512 bytes, a red zone of one frame at each end. */
+export const CPU_STACK_SIZE = 512 * 96;
+/** Bytes of a CPU's scratch area for helpers (formatting, copies, encapsulation). */
+export const CPU_SCRATCH_SIZE = 131072;

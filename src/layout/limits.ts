@@ -1,0 +1,32 @@
+/** The kernel's own limits, nobody's to tune, each with its source. */
+
+/** Bytes of stack a function may use, and a chain of calls together. include/linux/filter.h. */
+export const MAX_BPF_STACK = 512;
+/** Functions that may be active at once. include/linux/bpf_verifier.h. */
+export const MAX_CALL_FRAMES = 8;
+/** Tail calls that one run may make: the 34th falls through. include/linux/bpf.h. */
+export const MAX_TAIL_CALL_CNT = 33;
+/** Instructions a privileged program may have, and the verifier may process. include/linux/bpf.h. */
+export const BPF_COMPLEXITY_LIMIT_INSNS = 1_000_000;
+/** Iterations of bpf_loop. include/linux/bpf.h. */
+export const BPF_MAX_LOOPS = 8 * 1024 * 1024;
+/** Iterations that may_goto allows from one function entry. include/linux/bpf.h. */
+export const BPF_MAX_TIMED_LOOPS = 0xffff;
+/** Bytes kept free in front of a frame for bpf_xdp_adjust_head. include/uapi/linux/bpf.h. */
+export const XDP_PACKET_HEADROOM = 256;
+/** struct xdp_frame, kept at the start of the headroom: adjust_head may not enter it. Measured: lowest accepted delta is -216. */
+export const XDP_FRAME_SIZE = 40;
+/** struct skb_shared_info, kept behind the data. Measured: 4,096 - 256 - 3,520. */
+export const SKB_SHARED_INFO_SIZE = 320;
+/** Longest metadata in front of a frame. Measured through bpf_xdp_adjust_meta. */
+export const XDP_METADATA_MAX = 216;
+/** Frames that a devmap bulk queue holds before it is flushed. include/net/xdp.h. */
+export const DEV_MAP_BULK_SIZE = 16;
+/** Frames that a cpumap bulk queue holds before it is flushed. kernel/bpf/cpumap.c. */
+export const CPU_MAP_BULK_SIZE = 8;
+/** Largest queue of a cpumap entry. kernel/bpf/cpumap.c. */
+export const CPU_MAP_MAX_QSIZE = 16384;
+/** Packets that one NAPI poll may take. include/linux/netdevice.h. */
+export const NAPI_POLL_WEIGHT = 64;
+/** Nested transmits of a TC redirect before the frame is dropped. net/core/filter.c. */
+export const XMIT_RECURSION_LIMIT = 8;

@@ -1,0 +1,2 @@
+export { cold } from "./cold.as";
+export { cpu, getSmpProcessorId, setCpu } from "./cpu.as";
