@@ -45,16 +45,13 @@ function writeIfChanged(path, text) {
 /** Compiles the runtime and holds it to its rules: no allocator, no memory growth, no data segment (workers share one memory). */
 async function buildRuntime() {
   mkdirSync(at("build"), { recursive: true });
-  const { error, stderr } = await asc.main(
-    [
-      "src/dataplane/runtime.as.ts",
-      ...["--baseDir", root, "--outFile", "build/runtime.wasm", "--textFile", "build/runtime.wat"],
-      ...["--runtime", "stub", "--importMemory", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
-      ...["--enable", "threads", "--enable", "simd", "--enable", "bulk-memory", "--importTable", "--noExportMemory"],
-      ...["-O3", "--noAssert", "--converge", "--memoryBase", "0"],
-    ],
-
-  );
+  const { error, stderr } = await asc.main([
+    "src/dataplane/runtime.as.ts",
+    ...["--baseDir", root, "--outFile", "build/runtime.wasm", "--textFile", "build/runtime.wat"],
+    ...["--runtime", "stub", "--importMemory", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
+    ...["--enable", "threads", "--enable", "simd", "--enable", "bulk-memory", "--importTable", "--noExportMemory"],
+    ...["-O3", "--noAssert", "--converge", "--memoryBase", "0"],
+  ]);
   if (error) {
     process.stderr.write(stderr.toString());
     throw new Error("the AssemblyScript runtime did not compile");

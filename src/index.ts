@@ -1,0 +1,1 @@
+export { type Place, type Problem, ProblemError } from "./problem/index.ts";
