@@ -4,7 +4,8 @@ import { type Place, type Problem, ProblemError } from "../problem/index.ts";
 /** Where a problem stands, as one line: `file:12:5`, `file, offset 0x18`, `program drop, instruction 12 (drop.c:18)`. */
 export function describePlace(at: Place): string {
   const parts: string[] = [];
-  if (at.file !== undefined) parts.push(at.line === undefined ? at.file : `${at.file}:${at.line}${at.column === undefined ? "" : `:${at.column}`}`);
+  if (at.file !== undefined)
+    parts.push(at.line === undefined ? at.file : `${at.file}:${at.line}${at.column === undefined ? "" : `:${at.column}`}`);
   if (at.offset !== undefined) parts.push(`offset ${at.offset} (0x${at.offset.toString(16)})`);
   if (at.program !== undefined) parts.push(`program ${at.program}`);
   if (at.instruction !== undefined) parts.push(`instruction ${at.instruction}`);

@@ -8,7 +8,9 @@ const { version } = JSON.parse(readFileSync(new URL("../package.json", import.me
 /** The program with all its commands. Each command's file registers itself; a command that is not built does not appear. */
 function commandLine(): Command {
   const program = new Command("xdplane")
-    .description("Simulates XDP and TC packet processing: BPF objects and captures in, what Linux 6.18 would have done with every packet out.")
+    .description(
+      "Simulates XDP and TC packet processing: BPF objects and captures in, what Linux 6.18 would have done with every packet out.",
+    )
     .version(version)
     .showHelpAfterError("(run with --help for the options)")
     .exitOverride();
