@@ -1,7 +1,7 @@
 import { ProblemError } from "../../problem/index.ts";
 import { wholeNumber } from "./number.ts";
-import { type ProgramReference, parseProgramReference } from "./programReference.ts";
 import { problems } from "./problems.ts";
+import { type ProgramReference, parseProgramReference } from "./programReference.ts";
 
 export type XdpMode = "native" | "generic";
 
@@ -43,7 +43,8 @@ export class DeviceOptions {
 
   dev(text: string): void {
     const [name = "", ...settings] = text.split(",");
-    if (!/^[^\s/:=]{1,15}$/.test(name)) throw usage("--dev", text, "not a device name", "up to 15 characters, no space, slash or colon, as in eth0");
+    if (!/^[^\s/:=]{1,15}$/.test(name))
+      throw usage("--dev", text, "not a device name", "up to 15 characters, no space, slash or colon, as in eth0");
     if (this.#drafts.some((draft) => draft.name === name)) throw new ProblemError(problems.option_device_twice({ name }));
     const draft: Draft = this.#drafts.length === 0 ? { ...this.#early, name } : emptyDraft(name);
     this.#drafts.push(draft);
