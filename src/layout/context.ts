@@ -25,7 +25,7 @@ export const XdpContext = defineStruct(
     generic: u32,
     /** Address of the SkBuff that a generic program runs on, or 0. */
     skb: u32,
-    /** Address of the Device (nic) that received the frame. */
+    /** Address of the NetDevice that received the frame. */
     device: u32,
     reserved: array(u32, 2),
   },
@@ -81,7 +81,7 @@ export const SkBuff = defineStruct(
     /** Lowest and highest address of the buffer (skb->head, skb->end). */
     head: u32,
     end: u32,
-    /** Offsets from `head`, as struct sk_buff has them. */
+    /** Offsets from `head`, as struct sk_buff has them; transport_header is HEADER_UNSET until somebody sets it. */
     mac_header: u32,
     network_header: u32,
     transport_header: u32,
@@ -97,13 +97,15 @@ export const SkBuff = defineStruct(
     redirected: u32,
     from_ingress: u32,
     at_ingress: u32,
-    /** Device that the skb is at (nic Device address), and address of the socket block or 0. */
+    /** NetDevice that the skb is at, and address of the socket block or 0. */
     device: u32,
     socket: u32,
     gso_type: u32,
     cloned: u32,
     queue: u32,
-    reserved: array(u32, 5),
+    /** 1 after adjust_room put a tunnel header in front (skb->encapsulation). */
+    encapsulation: u32,
+    reserved: array(u32, 4),
   },
   {
     cb: 48,
@@ -122,3 +124,12 @@ export const SkBuff = defineStruct(
     size: 288,
   },
 );
+
+/** skb->transport_header before anybody set it. include/linux/skbuff.h: (u16)~0. */
+export const HEADER_UNSET = 0xffff;
+
+/** skb->ip_summed. include/linux/skbuff.h. */
+export const CHECKSUM_NONE = 0;
+export const CHECKSUM_UNNECESSARY = 1;
+export const CHECKSUM_COMPLETE = 2;
+export const CHECKSUM_PARTIAL = 3;

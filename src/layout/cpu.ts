@@ -88,6 +88,12 @@ export const CpuBlock = defineStruct("cpu_block", {
   program_stats: u32,
   /** What the dataplane keeps of this CPU (poll lists, bulk queues): its own struct, at this address. */
   poll_state: u32,
+  /** The NetNamespace that this CPU's helpers look devices, routes and neighbours up in. */
+  network: u32,
+  /** Where an skb goes that outgrows its frame: one buffer per CPU, its size, and the address of the SkBuff that occupies it (0 when free). */
+  skb_buffer: u32,
+  skb_buffer_size: u32,
+  skb_buffer_owner: u32,
   hook: u8,
 });
 
@@ -98,5 +104,7 @@ export const ProgramStats = defineStruct("program_stats", { run_count: u64, inst
 export const MAX_PROGRAMS = 4096;
 /** Bytes of stack per CPU: nested programs times 8 frames of 512 bytes, a red zone of one frame at each end. */
 export const CPU_STACK_SIZE = 512 * 96;
+/** Bytes of a CPU's buffer for skbs that outgrow their frame: headroom, the longest skb that helpers make (16,064), and an IPv4 datagram's 65,535. */
+export const CPU_SKB_BUFFER_SIZE = 98304;
 /** Bytes of a CPU's scratch area for helpers (formatting, copies, encapsulation). */
 export const CPU_SCRATCH_SIZE = 131072;

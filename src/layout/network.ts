@@ -1,0 +1,86 @@
+import { bytes, defineStruct, u8, u32 } from "./struct.ts";
+
+/**
+ * What helpers need to know of a network device: kernel's struct net_device, thinned. Written at set-up and when the user changes the device; nic's
+ * Device begins with one. `XdpContext.device` and `SkBuff.device` hold the address of one.
+ */
+export const NetDevice = defineStruct("net_device", {
+  ifindex: u32,
+  mtu: u32,
+  /** Bytes of link-layer header: 14 for Ethernet and loopback. */
+  hard_header_len: u32,
+  /** IFF_* flags; IFF_UP (1) is the one that counts. */
+  flags: u32,
+  /** RX queues in use (real_num_rx_queues). */
+  rx_queues: u32,
+  /** net.ipv4.conf.DEV.forwarding and net.ipv6.conf.DEV.forwarding: 0 or 1. */
+  forwarding4: u32,
+  forwarding6: u32,
+  mac: bytes(6),
+  broadcast: bytes(6),
+  pad: u32,
+});
+
+/**
+ * The simulated host's network namespace: devices, routes, neighbours, addresses in the memory. One per machine; every CpuBlock points to it.
+ * Constant while the workers run, except through the control word.
+ */
+export const NetNamespace = defineStruct("net_namespace", {
+  /** Address of an array of `device_limit` addresses of NetDevice, indexed by ifindex; 0 where there is none. Index 0 stays empty. */
+  devices: u32,
+  device_limit: u32,
+  /** Roots of the routing tries (stack/fib): the local table and the main table, per family. 0 for an empty one. */
+  fib4_local: u32,
+  fib4_main: u32,
+  fib6_local: u32,
+  fib6_main: u32,
+  /** Open-addressing table of Neighbour entries: address, and slots - 1 (a power of two less one). 0 when there are none. */
+  neighbours: u32,
+  neighbour_mask: u32,
+  /**
+   * Function table slot of what carries out bpf_clone_redirect: (skb, device, flags: i32) -> i32, taking over `skb`. 0 while nothing is attached behind the
+   * devices (a test run): clones then vanish, as on a device that takes everything.
+   */
+  redirect_hook: u32,
+  reserved: u32,
+});
+
+/** Kinds of route, as rtm_type has them. include/uapi/linux/rtnetlink.h. */
+export const RTN_UNICAST = 1;
+export const RTN_LOCAL = 2;
+export const RTN_BROADCAST = 3;
+export const RTN_MULTICAST = 5;
+export const RTN_BLACKHOLE = 6;
+export const RTN_UNREACHABLE = 7;
+export const RTN_PROHIBIT = 8;
+export const RTN_THROW = 9;
+
+/** One route of the tries. `next`: the route to fall back to when this one's device is not the wanted output; 0 at the end. */
+export const Route = defineStruct("route", {
+  /** RTN_* */
+  type: u32,
+  /** Address of the output's NetDevice; 0 for kinds without one. */
+  device: u32,
+  metric: u32,
+  /** MTU that holds for the route; 0: the device's. */
+  mtu: u32,
+  /** AF_INET or AF_INET6 when `gateway` counts, else 0. Addresses in network byte order, IPv4 in the first four bytes. */
+  gateway_family: u32,
+  gateway: bytes(16),
+  /** 1 when `source` holds the address to use as source. */
+  has_source: u32,
+  source: bytes(16),
+  next: u32,
+  /** Prefix length, for reports and to keep order while building. */
+  prefix_length: u32,
+});
+
+/** A neighbour with a valid link-layer address. Empty slots have ifindex 0. */
+export const Neighbour = defineStruct(
+  "neighbour",
+  { ifindex: u32, family: u32, address: bytes(16), mac: bytes(6), state: u8, pad: u8 },
+  { address: 8, mac: 24, size: 32 },
+);
+
+/** net_device flags. include/uapi/linux/if.h. */
+export const IFF_UP = 1;
