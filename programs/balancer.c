@@ -16,9 +16,14 @@ struct service_key {
   __u8 family; /* 4 or 6 */
 };
 
-/* `id`: which ring and which statistics are the service's. */
+/* `id`: which ring and which statistics are the service's, below MAX_SERVICES. */
 struct service {
   __u32 id;
+};
+
+/* The Maglev ring of a service, made by user space: a flow's hash picks a slot, the slot names the backend. */
+struct ring {
+  __u16 backend[RING_SIZE];
 };
 
 /* A real server. The encapsulation's family is the backend's. */
@@ -64,10 +69,10 @@ struct {
 
 struct {
   map_number(type, BPF_MAP_TYPE_ARRAY);
-  map_number(max_entries, MAX_SERVICES * RING_SIZE);
+  map_number(max_entries, MAX_SERVICES);
   map_type(key, __u32);
-  map_type(value, __u32);
-} ring SEC(".maps");
+  map_type(value, struct ring);
+} rings SEC(".maps");
 
 struct {
   map_number(type, BPF_MAP_TYPE_ARRAY);
@@ -158,10 +163,12 @@ inlined struct backend *choose_backend(const struct flow *flow, const struct ser
   struct connection *known = bpf_map_lookup_elem(&connections, &flow->connection);
   if (known) return bpf_map_lookup_elem(&backends, &known->backend);
 
-  __u32 slot = service->id * RING_SIZE + hash_connection(&flow->connection) % RING_SIZE;
-  __u32 *id = bpf_map_lookup_elem(&ring, &slot);
-  if (!id) return NULL;
-  struct connection connection = {.backend = *id};
+  struct ring *ring = bpf_map_lookup_elem(&rings, &service->id);
+  if (!ring) return NULL;
+  __u32 slot = hash_connection(&flow->connection) % RING_SIZE;
+  keep_value(slot); /* the verifier does not know the bounds of a remainder */
+  if (slot >= RING_SIZE) return NULL;
+  struct connection connection = {.backend = ring->backend[slot]};
   bpf_map_update_elem(&connections, &flow->connection, &connection, BPF_ANY);
   statistics->new_connections++;
   return bpf_map_lookup_elem(&backends, &connection.backend);

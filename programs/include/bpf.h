@@ -19,6 +19,8 @@ typedef __u32 __wsum;
 #define inlined static inline __attribute__((always_inline))
 /* Keeps clang from merging what stands before with what stands behind. */
 #define barrier() asm volatile("" ::: "memory")
+/* Makes clang forget what it knows of a value, so that a check for the verifier's sake stays. */
+#define keep_value(value) asm volatile("" : "+r"(value))
 
 /* A map is declared by the types of a struct's members: a number is the length of an array. */
 #define map_number(name, number) int(*name)[number]
