@@ -2,11 +2,16 @@
 // Writes the captures of this folder, the same bytes every time. `node pcaps/make.mjs [--check]`: with --check it compares and writes nothing.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { pcapng } from "./make/files.mjs";
+import { pcap, pcapng } from "./make/files.mjs";
+import { firewall, policy, router, scrubber } from "./make/programs.mjs";
 import { shop } from "./make/shop.mjs";
 
 const captures = {
   "shop.pcapng": () => pcapng(shop(), { interfaceName: "eth0", comment: "A web shop behind a load balancer, 20 ms" }),
+  "firewall.pcap": () => pcap(firewall()),
+  "router.pcap": () => pcap(router()),
+  "scrubber.pcap": () => pcap(scrubber()),
+  "policy.pcap": () => pcap(policy()),
 };
 
 const check = process.argv.includes("--check");

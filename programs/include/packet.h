@@ -32,7 +32,7 @@ struct ethhdr {
   __u8 h_dest[6];
   __u8 h_source[6];
   __be16 h_proto;
-} __attribute__((packed));
+};
 
 struct vlan_hdr {
   __be16 h_vlan_TCI;
@@ -130,6 +130,11 @@ inlined __sum16 fold_checksum(__u32 sum) {
   sum = (sum & 0xffff) + (sum >> 16);
   sum = (sum & 0xffff) + (sum >> 16);
   return (__sum16)~sum;
+}
+
+/* The checksum after one of its words went from `from` to `to` (RFC 1624, equation 3). All as they stand in the packet. */
+inlined __sum16 update_checksum(__sum16 check, __u16 from, __u16 to) {
+  return fold_checksum((__u16)~check + (__u16)~from + to);
 }
 
 /* Checksum of an IPv4 header of 20 bytes whose `check` is 0. */
