@@ -103,4 +103,31 @@ export interface ProgramType {
   /** Bytes of the context that a program may see. */
   readonly contextSize: number;
   readonly helpers: ReadonlyMap<number, HelperSpec>;
+  /**
+   * LD_ABS and LD_IND by width in bytes: (context, offset: low 32 bits, signed) to the value in host order as i64. When it is negative the function that holds the
+   * instruction returns 0. The context is r6. Absent where the type has no such loads.
+   */
+  readonly legacyLoads?: Readonly<Record<1 | 2 | 4, RuntimeFunction>>;
+}
+
+type Parameter = RuntimeFunction["parameters"][number];
+
+/** Rows of a helper table: number, kernel name, runtime export, wasm parameters (i: 32 bits, l: 64 bits), result. */
+export type HelperRow = readonly [id: number, name: string, entry: string, parameters: string, result: RuntimeFunction["result"]];
+
+/** A helper table from its rows; later tables win over earlier ones. */
+export function helperTable(...tables: readonly (readonly HelperRow[] | ReadonlyMap<number, HelperSpec>)[]): ReadonlyMap<number, HelperSpec> {
+  const helpers = new Map<number, HelperSpec>();
+  for (const table of tables) {
+    for (const entry of table) {
+      if (entry.length === 2) {
+        helpers.set(entry[0], entry[1]);
+        continue;
+      }
+      const [id, name, runtimeEntry, parameters, result] = entry;
+      const types = Array.from(parameters, (letter): Parameter => (letter === "l" ? "i64" : "i32"));
+      helpers.set(id, { id, name, call: { entry: runtimeEntry, parameters: types, result } });
+    }
+  }
+  return helpers;
 }

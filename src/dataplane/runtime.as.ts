@@ -3,3 +3,6 @@
  * Each folder lists its own functions in a file `exports.as.ts`.
  */
 export * from "../runtime/exports.as";
+export * from "../packet/exports.as";
+export * from "../tc/exports.as";
+export * from "../xdp/exports.as";

@@ -1,4 +1,4 @@
-import { array, defineStruct, u8, u32, u64 } from "./struct.ts";
+import { array, bytes, defineStruct, u8, u32, u64 } from "./struct.ts";
 
 /** How a redirect helper left its target. */
 export const REDIRECT_NONE = 0;
@@ -8,6 +8,10 @@ export const REDIRECT_IFINDEX = 1;
 export const REDIRECT_MAP = 2;
 /** bpf_redirect_map with BPF_F_BROADCAST. */
 export const REDIRECT_BROADCAST = 3;
+/** bpf_redirect_neigh: `redirect_index` is an ifindex, and the next hop (when `next_hop_family` is not 0) stands in the CPU block. TC only. */
+export const REDIRECT_NEIGH = 4;
+/** bpf_redirect_peer: `redirect_index` is the ifindex of the device whose peer takes the frame at ingress. TC only. */
+export const REDIRECT_PEER = 5;
 
 /** What a trap left in `trap`. */
 export const TRAP_NONE = 0;
@@ -51,6 +55,9 @@ export const CpuBlock = defineStruct("cpu_block", {
   /** Address of the entry (devmap, cpumap, xskmap) that bpf_redirect_map found. */
   redirect_entry: u32,
   redirect_map_id: u32,
+  /** bpf_redirect_neigh: AF_INET or AF_INET6 when the program named a next hop, else 0; its address in network byte order. */
+  next_hop_family: u32,
+  next_hop: bytes(16),
 
   /** Arguments r1..r5 and result of a cold helper (see `slow` in the runtime). */
   arguments: array(u64, 5),

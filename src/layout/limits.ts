@@ -30,3 +30,7 @@ export const CPU_MAP_MAX_QSIZE = 16384;
 export const NAPI_POLL_WEIGHT = 64;
 /** Nested transmits of a TC redirect before the frame is dropped. net/core/filter.c. */
 export const XMIT_RECURSION_LIMIT = 8;
+/** Longest skb that helpers make (BPF_SKB_MAX_LEN): four pages less skb_shared_info. net/core/filter.c. */
+export const BPF_SKB_MAX_LEN = 16384 - SKB_SHARED_INFO_SIZE;
+/** Highest skb->csum_level. include/linux/skbuff.h. */
+export const SKB_MAX_CSUM_LEVEL = 3;

@@ -59,6 +59,37 @@ export const BPF_F_INGRESS = 1;
 export const BPF_F_BROADCAST = 8;
 export const BPF_F_EXCLUDE_INGRESS = 16;
 
+/** Results and flag of bpf_check_mtu. */
+export const BPF_MTU_CHK_SEGS = 1;
+export const BPF_MTU_CHK_RET_SUCCESS = 0;
+export const BPF_MTU_CHK_RET_FRAG_NEEDED = 1;
+export const BPF_MTU_CHK_RET_SEGS_TOOBIG = 2;
+
+/** Modes and flags of bpf_skb_adjust_room. */
+export const BPF_ADJ_ROOM_NET = 0;
+export const BPF_ADJ_ROOM_MAC = 1;
+export const BPF_F_ADJ_ROOM_FIXED_GSO = 0x1;
+export const BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 = 0x2;
+export const BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 = 0x4;
+export const BPF_F_ADJ_ROOM_ENCAP_L4_GRE = 0x8;
+export const BPF_F_ADJ_ROOM_ENCAP_L4_UDP = 0x10;
+export const BPF_F_ADJ_ROOM_NO_CSUM_RESET = 0x20;
+export const BPF_F_ADJ_ROOM_ENCAP_L2_ETH = 0x40;
+export const BPF_F_ADJ_ROOM_DECAP_L3_IPV4 = 0x80;
+export const BPF_F_ADJ_ROOM_DECAP_L3_IPV6 = 0x100;
+/** The length of the inner link-layer header stands in the top byte of the flags. */
+export const BPF_ADJ_ROOM_ENCAP_L2_SHIFT = 56;
+
+/** Level arguments of bpf_csum_level. */
+export const BPF_CSUM_LEVEL_QUERY = 0;
+export const BPF_CSUM_LEVEL_INC = 1;
+export const BPF_CSUM_LEVEL_DEC = 2;
+export const BPF_CSUM_LEVEL_RESET = 3;
+
+/** Where bpf_skb_load_bytes_relative counts from. */
+export const BPF_HDR_START_MAC = 0;
+export const BPF_HDR_START_NET = 1;
+
 /** Flags of bpf_perf_event_output. */
 export const BPF_F_INDEX_MASK = 0xffffffff;
 export const BPF_F_CURRENT_CPU = 0xffffffff;
@@ -165,10 +196,12 @@ export const EINVAL = 22;
 export const ENOSPC = 28;
 export const ERANGE = 34;
 export const EBADRQC = 56;
+export const EBADMSG = 74;
 export const EOVERFLOW = 75;
 export const EPROTONOSUPPORT = 93;
 export const EMSGSIZE = 90;
 export const EOPNOTSUPP = 95;
 export const EAFNOSUPPORT = 97;
 export const ENETDOWN = 100;
+export const EALREADY = 114;
 export const ENOTSUPP = 524;

@@ -1,0 +1,1 @@
+export { csumDiff } from "./csumDiff.as";

@@ -1,0 +1,19 @@
+export {
+  skbLegacyLoad8,
+  skbLegacyLoad16,
+  skbLegacyLoad32,
+  skbLoadBytes,
+  skbLoadBytesRelative,
+  skbPullData,
+  skbStoreBytes,
+} from "./bytes.as";
+export { csumLevel, csumUpdate, l3CsumReplace, l4CsumReplace } from "./checksum.as";
+export { skbCloneRedirect } from "./cloneRedirect.as";
+export { skbEcnSetCe } from "./ecn.as";
+export { skbGetRouteRealm, skbSetHash, skbSetHashInvalid } from "./hash.as";
+export { skbCheckMtu } from "./mtu.as";
+export { skbReceive } from "./receive.as";
+export { skbRedirect, skbRedirectNeigh, skbRedirectPeer } from "./redirect.as";
+export { skbChangeHead, skbChangeProto, skbChangeTail, skbChangeType } from "./resize.as";
+export { skbAdjustRoom } from "./room.as";
+export { skbVlanPop, skbVlanPush } from "./vlan.as";

@@ -1,0 +1,30 @@
+import type { HelperRow } from "../bpf/spec.ts";
+
+/** Helpers of TC programs beside the general ones. Names and numbers: include/uapi/linux/bpf.h. */
+export const tcHelperRows: readonly HelperRow[] = [
+  [9, "bpf_skb_store_bytes", "skbStoreBytes", "iiiil", "s32"],
+  [10, "bpf_l3_csum_replace", "l3CsumReplace", "iilll", "s32"],
+  [11, "bpf_l4_csum_replace", "l4CsumReplace", "iilll", "s32"],
+  [13, "bpf_clone_redirect", "skbCloneRedirect", "iil", "s32"],
+  [18, "bpf_skb_vlan_push", "skbVlanPush", "iii", "s32"],
+  [19, "bpf_skb_vlan_pop", "skbVlanPop", "i", "s32"],
+  [23, "bpf_redirect", "skbRedirect", "il", "s32"],
+  [24, "bpf_get_route_realm", "skbGetRouteRealm", "i", "u32"],
+  [26, "bpf_skb_load_bytes", "skbLoadBytes", "iiii", "s32"],
+  [28, "bpf_csum_diff", "csumDiff", "iiiii", "s32"],
+  [31, "bpf_skb_change_proto", "skbChangeProto", "iil", "s32"],
+  [32, "bpf_skb_change_type", "skbChangeType", "ii", "s32"],
+  [38, "bpf_skb_change_tail", "skbChangeTail", "iil", "s32"],
+  [39, "bpf_skb_pull_data", "skbPullData", "ii", "s32"],
+  [40, "bpf_csum_update", "csumUpdate", "ii", "i64"],
+  [41, "bpf_set_hash_invalid", "skbSetHashInvalid", "i", "s32"],
+  [43, "bpf_skb_change_head", "skbChangeHead", "iil", "s32"],
+  [48, "bpf_set_hash", "skbSetHash", "ii", "s32"],
+  [50, "bpf_skb_adjust_room", "skbAdjustRoom", "iiil", "s32"],
+  [68, "bpf_skb_load_bytes_relative", "skbLoadBytesRelative", "iiiii", "s32"],
+  [97, "bpf_skb_ecn_set_ce", "skbEcnSetCe", "i", "s32"],
+  [135, "bpf_csum_level", "csumLevel", "il", "s32"],
+  [152, "bpf_redirect_neigh", "skbRedirectNeigh", "iiil", "s32"],
+  [155, "bpf_redirect_peer", "skbRedirectPeer", "il", "s32"],
+  [163, "bpf_check_mtu", "skbCheckMtu", "iiiil", "s32"],
+];

@@ -1,0 +1,1 @@
+export { tcProgramType } from "./programType.ts";

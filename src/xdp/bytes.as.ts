@@ -1,0 +1,53 @@
+/** bpf_xdp_load_bytes and bpf_xdp_store_bytes, over the linear part and the fragments. net/core/filter.c. */
+import {
+  EFAULT,
+  EINVAL,
+  XdpContext_data,
+  XdpContext_data_end,
+  XdpContext_frags,
+  XdpFragment_SIZE,
+  XdpFragment_address,
+  XdpFragment_length,
+} from "../layout/layout.generated.as";
+import { xdpLength } from "./adjust.as";
+
+/** Why `length` bytes at `offset` are out of reach, or 0. */
+function fault(context: u32, offset: u32, length: u32): i32 {
+  if (offset > 0xffff || length > 0xffff) return -EFAULT;
+  return offset + length > xdpLength(context) ? -EINVAL : 0;
+}
+
+/** Copies between `buffer` and the frame, piece by piece; the range lies inside the frame. */
+function copy(context: u32, offset: u32, buffer: u32, length: u32, writes: bool): void {
+  let at = load<u32>(context, XdpContext_data);
+  let size = load<u32>(context, XdpContext_data_end) - at;
+  let fragment = load<u32>(context, XdpContext_frags);
+  while (length > 0) {
+    if (offset < size) {
+      const piece = min<u32>(length, size - offset);
+      if (writes) memory.copy(at + offset, buffer, piece);
+      else memory.copy(buffer, at + offset, piece);
+      buffer += piece;
+      length -= piece;
+      offset = 0;
+    } else offset -= size;
+    if (length == 0) return;
+    at = load<u32>(fragment, XdpFragment_address);
+    size = load<u32>(fragment, XdpFragment_length);
+    fragment += XdpFragment_SIZE;
+  }
+}
+
+/** bpf_xdp_load_bytes */
+export function xdpLoadBytes(context: u32, offset: u32, buffer: u32, length: u32): i32 {
+  const result = fault(context, offset, length);
+  if (result == 0) copy(context, offset, buffer, length, false);
+  return result;
+}
+
+/** bpf_xdp_store_bytes */
+export function xdpStoreBytes(context: u32, offset: u32, buffer: u32, length: u32): i32 {
+  const result = fault(context, offset, length);
+  if (result == 0) copy(context, offset, buffer, length, true);
+  return result;
+}

@@ -1,0 +1,4 @@
+export { xdpAdjustHead, xdpAdjustMeta, xdpAdjustTail, xdpGetBuffLen } from "./adjust.as";
+export { xdpLoadBytes, xdpStoreBytes } from "./bytes.as";
+export { xdpCheckMtu } from "./mtu.as";
+export { xdpRedirect, xdpRedirectMap } from "./redirect.as";

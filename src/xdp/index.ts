@@ -1,0 +1,1 @@
+export { xdpProgramType } from "./programType.ts";

@@ -1,0 +1,12 @@
+import { helperTable, type ProgramType } from "../bpf/spec.ts";
+import { XdpContext } from "../layout/index.ts";
+import { xdpHelperRows } from "./helpers.ts";
+
+/** BPF_PROG_TYPE_XDP. */
+export const xdpProgramType: ProgramType = {
+  name: "xdp",
+  number: 6,
+  context: XdpContext,
+  contextSize: 24,
+  helpers: helperTable(xdpHelperRows),
+};
