@@ -116,7 +116,9 @@ type Parameter = RuntimeFunction["parameters"][number];
 export type HelperRow = readonly [id: number, name: string, entry: string, parameters: string, result: RuntimeFunction["result"]];
 
 /** A helper table from its rows; later tables win over earlier ones. */
-export function helperTable(...tables: readonly (readonly HelperRow[] | ReadonlyMap<number, HelperSpec>)[]): ReadonlyMap<number, HelperSpec> {
+export function helperTable(
+  ...tables: readonly (readonly HelperRow[] | ReadonlyMap<number, HelperSpec>)[]
+): ReadonlyMap<number, HelperSpec> {
   const helpers = new Map<number, HelperSpec>();
   for (const table of tables) {
     for (const entry of table) {
