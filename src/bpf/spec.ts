@@ -24,8 +24,12 @@ export interface MapSpec {
   readonly btf?: Btf;
   readonly keyTypeId?: number;
   readonly valueTypeId?: number;
-  /** LIBBPF_PIN_BY_NAME */
+  /** LIBBPF_PIN_BY_NAME, or any of iproute2's kinds of pinning: objects that name it share the map. */
   readonly pinByName?: boolean;
+  /** map_extra: hash functions of a BLOOM_FILTER, user address of an ARENA. */
+  readonly mapExtra?: bigint;
+  /** iproute2's id of a map in a legacy `maps` section: programs in sections "ID/INDEX" go into its slots. */
+  readonly iproute2Id?: number;
   /** Static initialisers: programs of a PROG_ARRAY, inner maps of a map-in-map, by name. */
   readonly slots?: readonly { readonly index: number; readonly target: string }[];
   /** ELF section it came from (".maps", "maps", ".rodata", …). */

@@ -1,4 +1,15 @@
-/** Placeholder until the type reader stands: the parsed .BTF of an object file. */
-export interface Btf {
-  readonly types: readonly unknown[];
-}
+export { type BtfExt, type CoreRelocation, type FunctionInfo, type LineInfo, parseBtfExt } from "./ext.ts";
+export { FileRange } from "./fileRange.ts";
+export { sizeOfType, stripped, strippedId, typeById } from "./layout.ts";
+export { type BtfSection, parseBtf } from "./parse.ts";
+export { StringTable } from "./stringTable.ts";
+export {
+  BTF_LINKAGE_EXTERN,
+  BTF_LINKAGE_STATIC,
+  type Btf,
+  type BtfComposite,
+  type BtfDataSection,
+  type BtfMember,
+  type BtfType,
+  btfName,
+} from "./types.ts";

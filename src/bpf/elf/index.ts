@@ -1,0 +1,4 @@
+export { kernelConfiguration } from "./kconfig.ts";
+export { type ExternSymbol, type ObjectFile, type OpenOptions, type OtherProgram, openObject, type SectionSummary } from "./object.ts";
+export { type ProgramWanted, selectProgram } from "./select.ts";
+export { sizeMaps } from "./sizeMaps.ts";

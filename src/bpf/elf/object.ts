@@ -1,0 +1,193 @@
+import { failure, type Problem, ProblemError, type Result, success } from "../../problem/index.ts";
+import { BTF_LINKAGE_EXTERN, type Btf, type BtfExt, type CoreRelocation, parseBtf, parseBtfExt } from "../btf/index.ts";
+import type { MapSpec, ProgramSpec } from "../spec.ts";
+import { btfMaps } from "./btfMaps.ts";
+import { type ElfFunction, functionsOf } from "./functions.ts";
+import { globalMaps, withSectionOffsets } from "./globalMaps.ts";
+import { type ElfImage, type ElfSection, readElf, SHN_UNDEF, STB_WEAK } from "./image.ts";
+import { kconfigMap, kernelConfiguration } from "./kconfig.ts";
+import { legacyMaps } from "./legacyMaps.ts";
+import { Linker } from "./link.ts";
+import type { PlacedMap } from "./placedMap.ts";
+import { elfProblems } from "./problems.ts";
+import { isRunnable, meaningOfSection } from "./sectionNames.ts";
+
+/** A program of a type that xdplane does not run, or whose section name says none: a caller may give it one. */
+export type OtherProgram = Omit<ProgramSpec, "type"> & {
+  /** Lower-case BPF_PROG_TYPE_* that the section names; null when no loader knows the section's name. */
+  readonly type: string | null;
+};
+
+/** A symbol that the object expects from the kernel. */
+export interface ExternSymbol {
+  readonly name: string;
+  readonly kind: "kconfig" | "kfunc" | "ksym" | "unknown";
+  readonly weak: boolean;
+}
+
+/** A section of the ELF file, as `dump` lists it. Sizes and offsets in bytes. */
+export interface SectionSummary {
+  readonly name: string;
+  readonly size: number;
+  readonly fileOffset: number;
+  readonly executable: boolean;
+  readonly writable: boolean;
+  readonly zeros: boolean;
+}
+
+/** An object file, opened: programs put together and ready to be checked, maps ready to be made. */
+export interface ObjectFile {
+  readonly file: string;
+  /** Byte order of the object; instructions are little-endian always. */
+  readonly littleEndian: boolean;
+  readonly license: string;
+  /** The legacy "version" section; null without one. */
+  readonly kernelVersion: number | null;
+  readonly programs: readonly ProgramSpec[];
+  readonly otherPrograms: readonly OtherProgram[];
+  /** All maps; every program's `maps` is this list. Sizes that a loader must choose are still 0: see `sizeMaps`. */
+  readonly maps: readonly MapSpec[];
+  readonly btf: Btf | null;
+  /** CO-RE relocations, not applied. */
+  readonly coreRelocations: readonly CoreRelocation[];
+  readonly externs: readonly ExternSymbol[];
+  readonly sections: readonly SectionSummary[];
+  /** What let the object be opened but is worth saying. */
+  readonly warnings: readonly Problem[];
+}
+
+export interface OpenOptions {
+  /** Name of the file, for problems. */
+  readonly file: string;
+  /** Kernel configuration beyond or instead of what is built in: CONFIG_… to "y", "m", "n", a number, or a string in double quotes. */
+  readonly kconfig?: ReadonlyMap<string, string>;
+}
+
+/** Opens an object file as clang writes it. All of it is checked: what is malformed gives a Problem with file and offset. */
+export function openObject(bytes: Uint8Array, options: OpenOptions): Result<ObjectFile> {
+  try {
+    return success(open(bytes, options));
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    const { problem } = error;
+    return failure({ ...problem, at: { offset: 0, ...problem.at, file: options.file } });
+  }
+}
+
+function open(bytes: Uint8Array, { file, kconfig: settings }: OpenOptions): ObjectFile {
+  const image = readElf(bytes, file);
+  const warnings: Problem[] = [];
+  if (!image.littleEndian) warnings.push(elfProblems.elf_big_endian({}, { file, offset: 5 }));
+  const { btf, ext } = typeInformation(image, warnings);
+  const functions = functionsOf(image);
+  const known = settings === undefined ? kernelConfiguration : new Map([...kernelConfiguration, ...settings]);
+  const kconfig = kconfigMap(image, btf, known, warnings);
+  const maps: PlacedMap[] = [
+    ...image.sections.filter(({ name }) => name === ".maps").flatMap((section) => btfMaps(image, section, btf, functions, warnings)),
+    ...legacyMaps(image, functions),
+    ...globalMaps(image, btf, warnings),
+    ...(kconfig === null ? [] : [kconfig.map]),
+  ];
+  const externs = externSymbols(image, btf);
+  for (const { name, kind, weak } of externs)
+    if (kind === "unknown" && !weak) warnings.push(elfProblems.elf_symbol_unresolved({ name }, { file }));
+  const kfuncs = new Set(externs.filter(({ kind }) => kind === "kfunc").map(({ name }) => name));
+  const linker = new Linker(image, functions, maps, kconfig, kfuncs, ext);
+  const specs = maps.map(({ spec }) => spec);
+  const license = textSection(image, "license");
+  const linked = programFunctions(functions).map((main): OtherProgram => {
+    const meaning = meaningOfSection(main.section.name);
+    const { kfuncs: ownKfuncs, poisoned, ...code } = linker.link(main);
+    return {
+      name: main.name,
+      section: main.section.name,
+      type: meaning?.type ?? null,
+      expectedAttachType: meaning?.attachType ?? 0,
+      flags: meaning?.flags ?? 0,
+      license,
+      ...code,
+      maps: specs,
+      ...(btf === null ? {} : { btf }),
+      ...(ownKfuncs.size === 0 ? {} : { kfuncs: ownKfuncs }),
+      ...(poisoned.size === 0 ? {} : { poisoned }),
+    };
+  });
+  const coreRelocations = ext?.relocations ?? [];
+  if (coreRelocations.length > 0) warnings.push(elfProblems.elf_core_unapplied({ count: coreRelocations.length }, { file }));
+  return {
+    file,
+    littleEndian: image.littleEndian,
+    license,
+    kernelVersion: kernelVersion(image),
+    programs: linked.filter((program): program is ProgramSpec => program.type !== null && isRunnable(program.type)),
+    otherPrograms: linked.filter((program) => program.type === null || !isRunnable(program.type)),
+    maps: specs,
+    btf,
+    coreRelocations,
+    externs,
+    sections: image.sections.slice(1).map(({ name, size, fileOffset, executable, writable, zeros }) => ({
+      name,
+      size,
+      fileOffset,
+      executable,
+      writable,
+      zeros,
+    })),
+    warnings,
+  };
+}
+
+/** Types, and what .BTF.ext says of the code. A bad .BTF is a fault, as for libbpf when maps need it; a bad .BTF.ext costs the source lines only. */
+function typeInformation(image: ElfImage, warnings: Problem[]): { btf: Btf | null; ext: BtfExt | null } {
+  const own = image.sections.find(({ name }) => name === ".BTF");
+  if (own === undefined) return { btf: null, ext: null };
+  const { btf, strings } = parseBtf(own.data);
+  const more = image.sections.find(({ name }) => name === ".BTF.ext");
+  let ext: BtfExt | null = null;
+  try {
+    ext = more === undefined ? null : parseBtfExt(more.data, strings);
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    warnings.push(elfProblems.elf_btf_ext_bad({ why: error.message }, error.problem.at));
+  }
+  return { btf: withSectionOffsets(btf, image), ext };
+}
+
+/** Functions that are programs: those of .text only when there is nothing else, and static ones never. */
+function programFunctions(functions: readonly ElfFunction[]): ElfFunction[] {
+  const elsewhere = functions.filter(({ section, static: local }) => section.name !== ".text" && !local);
+  return elsewhere.length > 0 ? elsewhere : functions.filter(({ static: local }) => !local);
+}
+
+/** Symbols that are defined nowhere in the object, by what its types say they are. */
+function externSymbols(image: ElfImage, btf: Btf | null): ExternSymbol[] {
+  const kinds = new Map<string, ExternSymbol["kind"]>();
+  for (const type of btf?.types ?? []) {
+    if (type.kind === "func" && type.linkage === BTF_LINKAGE_EXTERN) kinds.set(type.name, "kfunc");
+    if (type.kind !== "datasec" || (type.name !== ".kconfig" && type.name !== ".ksyms")) continue;
+    for (const { type: id } of type.variables) {
+      const variable = btf?.types[id];
+      if (variable?.kind === "var") kinds.set(variable.name, type.name === ".kconfig" ? "kconfig" : "ksym");
+    }
+  }
+  return image.symbols
+    .filter(({ section, name }) => section === SHN_UNDEF && name !== "")
+    .map(({ name, binding }) => ({ name, kind: kinds.get(name) ?? "unknown", weak: binding === STB_WEAK }));
+}
+
+/** A section that holds one zero-terminated string, as `license` does; "" when there is none. */
+function textSection(image: ElfImage, name: string): string {
+  const section = image.sections.find((one) => one.name === name);
+  if (section === undefined) return "";
+  const { bytes } = section.data;
+  const end = bytes.indexOf(0);
+  return new TextDecoder().decode(bytes.subarray(0, Math.min(end === -1 ? bytes.length : end, MAX_LICENSE)));
+}
+
+/** A license is at most 128 bytes with its zero. kernel/bpf/syscall.c. */
+const MAX_LICENSE = 127;
+
+function kernelVersion(image: ElfImage): number | null {
+  const section: ElfSection | undefined = image.sections.find((one) => one.name === "version");
+  return section !== undefined && section.data.length === 4 ? section.data.u32(0, "the version") : null;
+}

@@ -1,0 +1,44 @@
+import { failure, type Result, success } from "../../problem/index.ts";
+import type { ProgramSpec, ProgramTypeName } from "../spec.ts";
+import type { ObjectFile, OtherProgram } from "./object.ts";
+import { elfProblems } from "./problems.ts";
+
+/** What a caller asks for: a program for a hook of that type, by name if the object holds several. */
+export interface ProgramWanted {
+  readonly type: ProgramTypeName;
+  /** Name of the function, or of its section. */
+  readonly name?: string;
+}
+
+/**
+ * Picks the program of an object for a hook. A program whose section names no type, or sched_act for a TC hook, takes the hook's type;
+ * one whose section names another type is refused, as libbpf would.
+ */
+export function selectProgram(object: ObjectFile, { type, name }: ProgramWanted): Result<ProgramSpec> {
+  const all: readonly (ProgramSpec | OtherProgram)[] = [...object.programs, ...object.otherPrograms];
+  const { file } = object;
+  const names = all.map((program) => program.name).join(", ") || "none";
+  if (name !== undefined) {
+    const found = all.find((program) => program.name === name) ?? only(all.filter((program) => program.section === name));
+    if (found === undefined) return failure(elfProblems.elf_program_unknown({ file, name, names }, { file }));
+    if (!takes(type, found.type))
+      return failure(elfProblems.elf_program_other_type({ file, name, actual: found.type ?? "unknown", wanted: type }, { file }));
+    return success({ ...found, type });
+  }
+  const certain = object.programs.filter((program) => program.type === type);
+  const possible = certain.length > 0 ? certain : object.otherPrograms.filter((program) => takes(type, program.type));
+  const [first] = possible;
+  if (first === undefined) return failure(elfProblems.elf_no_program_of_type({ file, wanted: type, names }, { file }));
+  if (possible.length > 1) {
+    const candidates = possible.map((program) => program.name).join(", ");
+    return failure(
+      elfProblems.elf_program_ambiguous({ file, count: possible.length, type, names: candidates, example: first.name }, { file }),
+    );
+  }
+  return success({ ...first, type });
+}
+
+const only = <T>(list: readonly T[]): T | undefined => (list.length === 1 ? list[0] : undefined);
+
+const takes = (hook: ProgramTypeName, type: string | null): boolean =>
+  type === hook || type === null || (hook === "sched_cls" && type === "sched_act");
