@@ -197,7 +197,12 @@ class MapReader {
     return type.kind === "ptr" ? type.type : this.#fail(`${member.name} is not a __type`);
   }
 
-  #size(which: "key" | "value", types: ReadonlyMap<string, number>, numbers: ReadonlyMap<string, bigint>, read: (f: string) => number): number {
+  #size(
+    which: "key" | "value",
+    types: ReadonlyMap<string, number>,
+    numbers: ReadonlyMap<string, bigint>,
+    read: (f: string) => number,
+  ): number {
     const said = read(`${which}_size`);
     const type = types.get(which);
     if (type === undefined) return said;

@@ -1,5 +1,5 @@
 import { ProblemError } from "../../problem/index.ts";
-import { type ElfImage, type ElfSection, STB_LOCAL, STT_FUNC, type ElfSymbol } from "./image.ts";
+import { type ElfImage, type ElfSection, type ElfSymbol, STB_LOCAL, STT_FUNC } from "./image.ts";
 import { elfProblems } from "./problems.ts";
 
 /** Bytes of an instruction; a 16-byte load counts as two. */

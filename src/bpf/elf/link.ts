@@ -141,7 +141,10 @@ export class Linker {
 
   #bad(relocation: ElfRelocation, why: string): never {
     throw new ProblemError(
-      elfProblems.elf_bad_relocation({ symbol: relocation.symbol.name || "no name", why }, { file: this.#image.file, offset: relocation.fileOffset }),
+      elfProblems.elf_bad_relocation(
+        { symbol: relocation.symbol.name || "no name", why },
+        { file: this.#image.file, offset: relocation.fileOffset },
+      ),
     );
   }
 

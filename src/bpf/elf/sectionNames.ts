@@ -46,7 +46,8 @@ const otherSections: ReadonlyMap<string, string> = new Map(
     socket: "socket_filter",
     sk_reuseport: "sk_reuseport",
     "kprobe kretprobe uprobe uretprobe uprobe.s uretprobe.s kprobe.multi kretprobe.multi kprobe.session": "kprobe",
-    "uprobe.multi uretprobe.multi uprobe.multi.s uretprobe.multi.s uprobe.session uprobe.session.s ksyscall kretsyscall usdt usdt.s": "kprobe",
+    "uprobe.multi uretprobe.multi uprobe.multi.s uretprobe.multi.s uprobe.session uprobe.session.s ksyscall kretsyscall usdt usdt.s":
+      "kprobe",
     "tracepoint tp": "tracepoint",
     "raw_tracepoint raw_tp": "raw_tracepoint",
     "raw_tracepoint.w raw_tp.w": "raw_tracepoint_writable",
