@@ -12,6 +12,7 @@ export const u16 = scalar("u16", 2);
 export const u32 = scalar("u32", 4);
 export const i32 = scalar("i32", 4);
 export const u64 = scalar("u64", 8);
+export const i64 = scalar("i64", 8);
 
 /** `count` elements of `type`, one after the other. `of` may be a struct's own size through `bytes`. */
 export const array = (type: FieldType, count: number): FieldType => ({
@@ -45,6 +46,7 @@ export interface Struct<Name extends string = string> {
   /** Reads a scalar of at most 32 bits, unsigned (signed for i32). */
   read(view: DataView, base: number, name: Name): number;
   write(view: DataView, base: number, name: Name, value: number): void;
+  /** Reads a scalar of 64 bits, unsigned (signed for i64). */
   readBig(view: DataView, base: number, name: Name): bigint;
   writeBig(view: DataView, base: number, name: Name, value: bigint): void;
 }
@@ -94,7 +96,10 @@ export function defineStruct<const Fields extends Record<string, FieldType>>(
       else if (type.size === 2) view.setUint16(base + o, value, true);
       else view.setUint32(base + o, value, true);
     },
-    readBig: (view, base, fieldName) => view.getBigUint64(base + field[fieldName].offset, true),
+    readBig(view, base, fieldName) {
+      const { offset: o, type } = field[fieldName];
+      return type.name === "i64" ? view.getBigInt64(base + o, true) : view.getBigUint64(base + o, true);
+    },
     writeBig: (view, base, fieldName, value) => view.setBigUint64(base + field[fieldName].offset, value, true),
   };
 }

@@ -1,1 +1,2 @@
 export { csumDiff } from "./csumDiff.as";
+export { captureWalk } from "./capture.as";

@@ -1,0 +1,1 @@
+export type { PacketSource, ReleaseWindows, SourceInterface } from "./source.ts";
