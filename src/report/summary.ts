@@ -1,0 +1,136 @@
+import pc from "picocolors";
+import type { Fate, FateCount, RunResult } from "../dataplane/index.ts";
+import { byteCount, count, duration, packetRate, percent } from "./quantity.ts";
+import { plainTable } from "./table.ts";
+
+/** A program as it was loaded, for the lines above the result. */
+export interface LoadedLine {
+  /** balancer.o:balancer */
+  readonly name: string;
+  /** "xdp, native on eth0" */
+  readonly where: string;
+  readonly instructions: number;
+  readonly wasmBytes: number;
+  readonly elapsedNs: number;
+  readonly engine: "jit" | "interp";
+  /** Calls that trap when a packet reaches them: helpers and kfuncs that are not built. */
+  readonly unbuilt: readonly string[];
+}
+
+/** One line a program: name, hook, size, and how long check and compilation took; below it, what would trap. */
+export function loadedLines(programs: readonly LoadedLine[]): string {
+  const name = Math.max(...programs.map((program) => program.name.length));
+  const where = Math.max(...programs.map((program) => program.where.length));
+  return programs
+    .map((program) => {
+      const engine = program.engine === "jit" ? `${byteCount(program.wasmBytes)} of wasm` : "interpreted";
+      const size = `${count(program.instructions)} insns, ${engine}, ${duration(program.elapsedNs)}`;
+      const line = `${pc.bold(program.name.padEnd(name))}   ${program.where.padEnd(where)}   ${size}\n`;
+      if (program.unbuilt.length === 0) return line;
+      return `${line}   ${pc.yellow("not built yet, traps when reached")}: ${program.unbuilt.join(", ")}\n`;
+    })
+    .join("");
+}
+
+/** The result of a run as text: totals, fates, queues, drops, device counters. */
+export function summaryText(result: RunResult): string {
+  const sections = [headline(result), fateTable(result), queueTable(result), programTable(result), trapLines(result), deviceLines(result)];
+  return sections.filter((section) => section !== "").join("\n");
+}
+
+function headline(result: RunResult): string {
+  const parts = [`${pc.bold(count(result.packets))} packets`, byteCount(result.bytes)];
+  if (result.firstNs !== null && result.lastNs !== null) parts.push(`${duration(Number(result.lastNs - result.firstNs))} of capture`);
+  const rate = result.elapsedNs > 0 ? ` (${packetRate((result.packets * 1e9) / result.elapsedNs)})` : "";
+  const workers = `${result.workers} worker${result.workers === 1 ? "" : "s"}`;
+  parts.push(`replayed in ${duration(result.elapsedNs)} on ${workers}${rate}`);
+  const notes = [];
+  if (result.interrupted) notes.push("interrupted: this is what was done so far");
+  if (result.snapped > 0) notes.push(`${count(result.snapped)} packets were cut short in the capture and ran at their captured length`);
+  return ` ${parts.join("   ")}\n${notes.map((note) => ` ${pc.yellow(note)}\n`).join("")}`;
+}
+
+function fateTable(result: RunResult): string {
+  const byFate = new Map<Fate, FateCount[]>();
+  for (const row of result.fates) byFate.set(row.fate, [...(byFate.get(row.fate) ?? []), row]);
+  const rows = [...byFate].map(([fate, parts]) => {
+    const packets = sum(parts.map((part) => part.packets));
+    return [fate, count(packets), percent(packets, result.packets), count(sum(parts.map((part) => part.bytes))), fateDetail(parts)];
+  });
+  if (rows.length === 0) return " no packets\n";
+  return plainTable([{ heading: "fate" }, right("packets"), right("%"), right("bytes"), { heading: "" }], rows);
+}
+
+/** Where packets of one fate went or why they were lost; with their numbers when there is more than one place. */
+function fateDetail(parts: readonly FateCount[]): string {
+  const named = (part: FateCount) => part.reason ?? part.to ?? "";
+  if (parts.length === 1) return parts.map(named).join("");
+  return parts.map((part) => `${named(part)} ${count(part.packets)}`.trim()).join(" · ");
+}
+
+function queueTable(result: RunResult): string {
+  if (result.queues.length === 0) return "";
+  const fates = [...new Set(result.queues.flatMap((queue) => Object.keys(queue.fates) as Fate[]))];
+  const severalDevices = new Set(result.queues.map((queue) => queue.device)).size > 1;
+  const rows = result.queues.map((queue) => [
+    ...(severalDevices ? [queue.device] : []),
+    String(queue.queue),
+    String(queue.cpu),
+    count(queue.packets),
+    percent(queue.packets, result.packets),
+    ...fates.map((fate) => count(queue.fates[fate] ?? 0)),
+  ]);
+  const columns = [right("queue"), right("cpu"), right("packets"), right("share %"), ...fates.map(right)];
+  return plainTable(severalDevices ? [{ heading: "device" }, ...columns] : columns, rows);
+}
+
+function programTable(result: RunResult): string {
+  if (result.programs.length === 0) return "";
+  const rows = result.programs.map((program) => [
+    program.name,
+    `${program.hook} on ${program.device}`,
+    count(program.runs),
+    Object.entries(program.verdicts)
+      .map(([verdict, times]) => `${verdict} ${count(times)}`)
+      .join(" · "),
+  ]);
+  return plainTable([{ heading: "program" }, { heading: "hook" }, right("runs"), { heading: "verdicts" }], rows);
+}
+
+function trapLines(result: RunResult): string {
+  return result.traps
+    .map((trap) => {
+      const source = trap.source === null ? "" : ` (${trap.source})`;
+      const place = trap.instruction === null ? "" : ` at instruction ${trap.instruction}${source}`;
+      return ` ${pc.red("aborted")}: ${trap.program}${place}: ${trap.reason}, ${count(trap.packets)} packets\n`;
+    })
+    .join("");
+}
+
+function deviceLines(result: RunResult): string {
+  return Object.entries(result.devices)
+    .filter(([, counters]) => Object.keys(counters).length > 0)
+    .map(([device, counters]) => {
+      const listed = Object.entries(counters).map(([name, value]) => `${name} ${count(value)}`);
+      return wrap(` ${device}  `, listed, 120);
+    })
+    .join("");
+}
+
+/** `items` joined by " · " behind `lead`, broken into lines of at most `width`. */
+function wrap(lead: string, items: readonly string[], width: number): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const item of items) {
+    const longer = line === "" ? item : `${line} · ${item}`;
+    if (lead.length + longer.length > width && line !== "") {
+      lines.push(line);
+      line = item;
+    } else line = longer;
+  }
+  lines.push(line);
+  return `${lines.map((text, index) => (index === 0 ? lead : " ".repeat(lead.length)) + text).join("\n")}\n`;
+}
+
+const right = (heading: string) => ({ heading, right: true });
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
