@@ -19,7 +19,10 @@ export function plainTable(columns: readonly Column[], rows: readonly (readonly 
     style: { head: [], border: [], "padding-left": 0, "padding-right": 3, compact: true },
     colAligns: columns.map((column) => (column.right ? "right" : "left")),
   });
-  table.push(columns.map((column) => column.heading), ...rows.map((row) => [...row]));
+  table.push(
+    columns.map((column) => column.heading),
+    ...rows.map((row) => [...row]),
+  );
   return `${table
     .toString()
     .split("\n")

@@ -16,7 +16,9 @@ const result: RunResult = {
     { fate: "drop", to: null, reason: "tc_shot", packets: 310, bytes: 50_000 },
     { fate: "drop", to: null, reason: "xdp_drop", packets: 60, bytes: 8_044 },
   ],
-  programs: [{ name: "balancer", hook: "xdp", device: "eth0", runs: 20_000, traps: 0, verdicts: { XDP_TX: 18_220, XDP_PASS: 1_720, XDP_DROP: 60 } }],
+  programs: [
+    { name: "balancer", hook: "xdp", device: "eth0", runs: 20_000, traps: 0, verdicts: { XDP_TX: 18_220, XDP_PASS: 1_720, XDP_DROP: 60 } },
+  ],
   queues: [
     { device: "eth0", queue: 0, cpu: 0, packets: 12_000, bytes: 5_000_000, fates: { tx: 11_000, stack: 900, drop: 100 } },
     { device: "eth0", queue: 1, cpu: 1, packets: 8_000, bytes: 4_200_000, fates: { tx: 7_220, stack: 510, drop: 270 } },
@@ -48,14 +50,43 @@ test("what went wrong is said: the interruption, cut packets, traps with their p
 });
 
 test("a run without packets says so", () => {
-  const empty: RunResult = { ...result, packets: 0, bytes: 0, firstNs: null, lastNs: null, fates: [], programs: [], queues: [], devices: {}, traps: [], snapped: 0, interrupted: false };
+  const empty: RunResult = {
+    ...result,
+    packets: 0,
+    bytes: 0,
+    firstNs: null,
+    lastNs: null,
+    fates: [],
+    programs: [],
+    queues: [],
+    devices: {},
+    traps: [],
+    snapped: 0,
+    interrupted: false,
+  };
   expect(summaryText(empty)).toContain(" no packets\n");
 });
 
 test("a loaded program tells its hook, size and what would trap", () => {
   const text = loadedLines([
-    { name: "a.o:main", where: "xdp, native on eth0", instructions: 812, wasmBytes: 9_400, elapsedNs: 31e6, engine: "jit", unbuilt: ["bpf_sk_lookup_tcp"] },
-    { name: "policy.o:ingress", where: "clsact ingress on eth0", instructions: 96, wasmBytes: 0, elapsedNs: 4e6, engine: "interp", unbuilt: [] },
+    {
+      name: "a.o:main",
+      where: "xdp, native on eth0",
+      instructions: 812,
+      wasmBytes: 9_400,
+      elapsedNs: 31e6,
+      engine: "jit",
+      unbuilt: ["bpf_sk_lookup_tcp"],
+    },
+    {
+      name: "policy.o:ingress",
+      where: "clsact ingress on eth0",
+      instructions: 96,
+      wasmBytes: 0,
+      elapsedNs: 4e6,
+      engine: "interp",
+      unbuilt: [],
+    },
   ]);
   expect(lines(text)).toEqual([
     "a.o:main           xdp, native on eth0      812 insns, 9.4 kB of wasm, 31.0 ms",
