@@ -23,7 +23,7 @@ const backends = {
   8: "2001:db8:1::1",
   9: "2001:db8:1::2",
 };
-const settings = { gateway: [2, 0, 0, 0, 0, 1], source4: "198.51.100.10", source6: "2001:db8:100::10" };
+const settings = { gateway: "02:00:00:00:00:01", source4: "198.51.100.10", source6: "2001:db8:100::10" };
 
 /** FNV-1a over the letters, from another start for each use. */
 function hashText(text, start) {
@@ -56,32 +56,25 @@ function maglevRing(ids) {
 const isIpv6 = (address) => address.includes(":");
 const family = (address) => (isIpv6(address) ? 6 : 4);
 
-function addressBytes(address) {
-  if (!isIpv6(address)) return address.split(".").map(Number);
-  const [front, back] = address.split("::").map((part) => (part ? part.split(":").map((word) => Number.parseInt(word, 16)) : []));
-  const words = [...front, ...Array(8 - front.length - back.length).fill(0), ...back];
-  return words.flatMap((word) => [word >> 8, word & 0xff]);
-}
-
-const sixteen = (address) => [...addressBytes(address), ...Array(12).fill(0)].slice(0, 16);
-const list = (numbers) => `[${numbers.join(", ")}]`;
+/** An address for 16 bytes: IPv4 addresses fill the first four. */
+const sixteen = (address) => (isIpv6(address) ? `"${address}"` : list(address.split(".")));
 
 const lines = [
   "# Contents of the balancer's maps: the services of pcaps/shop.pcapng. Written by make-maps.mjs.",
   "settings:",
   `  - key: 0`,
-  `    value: { gateway: ${list(settings.gateway)}, source4: ${list(addressBytes(settings.source4))}, source6: ${list(sixteen(settings.source6))} }`,
+  `    value: { gateway: "${settings.gateway}", source4: "${settings.source4}", source6: "${settings.source6}" }`,
   "services:",
   ...services.flatMap(({ name, address, port, protocol }, id) => [
     `  # ${name}: ${address} port ${port}`,
-    `  - key: { address: ${list(sixteen(address))}, port: ${port}, protocol: ${protocol}, family: ${family(address)} }`,
+    `  - key: { address: ${sixteen(address)}, port: ${port}, protocol: ${protocol}, family: ${family(address)} }`,
     `    value: { id: ${id} }`,
   ]),
   "backends:",
   ...Object.entries(backends).flatMap(([id, address]) => [
     `  # ${address}`,
     `  - key: ${id}`,
-    `    value: { address: ${list(sixteen(address))}, family: ${family(address)} }`,
+    `    value: { address: ${sixteen(address)}, family: ${family(address)} }`,
   ]),
   "rings:",
   ...services.flatMap(({ name, backends: ids }, id) => [
