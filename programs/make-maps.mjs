@@ -56,6 +56,8 @@ function maglevRing(ids) {
 const isIpv6 = (address) => address.includes(":");
 const family = (address) => (isIpv6(address) ? 6 : 4);
 
+const list = (numbers) => `[${numbers.join(", ")}]`;
+
 /** An address for 16 bytes: IPv4 addresses fill the first four. */
 const sixteen = (address) => (isIpv6(address) ? `"${address}"` : list(address.split(".")));
 
