@@ -1,8 +1,12 @@
+export { decodeValue } from "./decode.ts";
+export { encodeValue } from "./encode.ts";
 export { type BtfExt, type CoreRelocation, type FunctionInfo, type LineInfo, parseBtfExt } from "./ext.ts";
 export { FileRange } from "./fileRange.ts";
+export { encodeUntyped, formatHex } from "./hexBytes.ts";
 export { sizeOfType, stripped, strippedId, typeById } from "./layout.ts";
 export { type BtfSection, parseBtf } from "./parse.ts";
 export { StringTable } from "./stringTable.ts";
+export { asResult, type TypedValue } from "./typedValue.ts";
 export {
   BTF_LINKAGE_EXTERN,
   BTF_LINKAGE_STATIC,

@@ -38,7 +38,10 @@ export const elfProblems = defineProblems({
   elf_program_unknown: { message: "{file} holds no program named {name}", hint: "its programs are {names}", exit: 2 },
   elf_program_other_type: { message: "{name} of {file} is a program of type {actual}, not {wanted}", exit: 2 },
   elf_no_program_of_type: { message: "{file} holds no program of type {wanted}", hint: "its programs are {names}", exit: 2 },
-  elf_program_faulty: { message: "{why}" },
+  map_contents_form: {
+    message: "{map}: {given} given, expected a list of elements",
+    hint: 'write [{ "key": …, "value": … }, …], for a per-CPU map also { "key": …, "values": [{ "cpu": 0, "value": … }] }',
+  },
 
   elf_big_endian: {
     message: "compiled for a big-endian machine: the code is converted, but its constants compare packets in the other byte order",
