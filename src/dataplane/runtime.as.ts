@@ -6,3 +6,5 @@ export * from "../runtime/exports.as";
 export * from "../packet/exports.as";
 export * from "../tc/exports.as";
 export * from "../xdp/exports.as";
+export * from "../stack/exports.as";
+

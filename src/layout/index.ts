@@ -1,6 +1,7 @@
 export * from "./capture.ts";
 export * from "./context.ts";
 export * from "./cpu.ts";
+export * from "./fib.ts";
 export * from "./limits.ts";
 export * from "./map.ts";
 export * from "./network.ts";

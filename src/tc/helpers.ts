@@ -22,6 +22,7 @@ export const tcHelperRows: readonly HelperRow[] = [
   [48, "bpf_set_hash", "skbSetHash", "ii", "s32"],
   [50, "bpf_skb_adjust_room", "skbAdjustRoom", "iiil", "s32"],
   [68, "bpf_skb_load_bytes_relative", "skbLoadBytesRelative", "iiiii", "s32"],
+  [69, "bpf_fib_lookup", "skbFibLookup", "iiii", "s32"],
   [97, "bpf_skb_ecn_set_ce", "skbEcnSetCe", "i", "s32"],
   [135, "bpf_csum_level", "csumLevel", "il", "s32"],
   [152, "bpf_redirect_neigh", "skbRedirectNeigh", "iiil", "s32"],

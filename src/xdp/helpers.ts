@@ -8,6 +8,7 @@ export const xdpHelperRows: readonly HelperRow[] = [
   [51, "bpf_redirect_map", "xdpRedirectMap", "ill", "u32"],
   [54, "bpf_xdp_adjust_meta", "xdpAdjustMeta", "ii", "s32"],
   [65, "bpf_xdp_adjust_tail", "xdpAdjustTail", "ii", "s32"],
+  [69, "bpf_fib_lookup", "xdpFibLookup", "iiii", "s32"],
   [163, "bpf_check_mtu", "xdpCheckMtu", "iiiil", "s32"],
   [188, "bpf_xdp_get_buff_len", "xdpGetBuffLen", "i", "u32"],
   [189, "bpf_xdp_load_bytes", "xdpLoadBytes", "iiii", "s32"],

@@ -1,0 +1,1 @@
+export { skbFibLookup, xdpFibLookup } from "./fib.as";

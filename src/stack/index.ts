@@ -1,0 +1,3 @@
+export { layOutNetwork, type RoutedDevice } from "./network.ts";
+export { type IpPrefix, parsePrefix } from "./prefix.ts";
+export { type NeighbourSpec, parseNeighbour, parseRoute, type RouteSpec } from "./routes.ts";

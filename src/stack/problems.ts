@@ -1,0 +1,21 @@
+import { defineProblems } from "../problem/index.ts";
+
+export const problems = defineProblems({
+  route_malformed: {
+    message: "route '{text}': {what}",
+    hint: "as ip-route takes it: [TYPE] PREFIX [via ADDRESS] [dev DEVICE] [src ADDRESS] [metric N] [mtu lock N] [table main|local]",
+    exit: 2,
+  },
+  neighbour_malformed: {
+    message: "neighbour '{text}': {what}",
+    hint: "as ip-neighbour takes it: ADDRESS lladdr MAC dev DEVICE [nud STATE]",
+    exit: 2,
+  },
+  route_device_unknown: { message: "{text}: there is no device {device}", hint: "devices: {known}", exit: 2 },
+  route_gateway_unreachable: {
+    message: "{text}: no device's own network holds the gateway {gateway}",
+    hint: "name the device with dev DEVICE, or give it an address with --dev DEVICE,addr=ADDRESS/LENGTH",
+    exit: 2,
+  },
+  route_twice: { message: "{text}: this prefix has a route of metric {metric} already", exit: 2 },
+});
