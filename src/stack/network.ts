@@ -3,17 +3,17 @@ import {
   AF_INET6,
   Neighbour,
   NetNamespace,
+  Route,
   RT_TABLE_LOCAL,
   RT_TABLE_MAIN,
   RTN_BROADCAST,
   RTN_LOCAL,
   RTN_MULTICAST,
   RTN_UNICAST,
-  Route,
 } from "../layout/index.ts";
 import { formatIpAddress } from "../packet/index.ts";
 import { ProblemError } from "../problem/index.ts";
-import type { SimulatedMemory } from "../runtime/memory.ts";
+import type { SimulatedMemory } from "../runtime/index.ts";
 import { covers, familyOf, type IpPrefix, withHostBits } from "./prefix.ts";
 import { problems } from "./problems.ts";
 import type { NeighbourSpec, RouteSpec } from "./routes.ts";
@@ -66,7 +66,12 @@ function ownRoutes(device: RoutedDevice): PlacedRoute[] {
     if (ipv6 && length < 127) add(whole(network.address), RT_TABLE_LOCAL, RTN_ANYCAST, 0);
   }
   if (device.addresses.some(({ address }) => address.length === 16)) {
-    add({ address: Uint8Array.from({ length: 16 }, (_, index) => (index === 0 ? 0xff : 0)), length: 8 }, RT_TABLE_LOCAL, RTN_MULTICAST, 256);
+    add(
+      { address: Uint8Array.from({ length: 16 }, (_, index) => (index === 0 ? 0xff : 0)), length: 8 },
+      RT_TABLE_LOCAL,
+      RTN_MULTICAST,
+      256,
+    );
   }
   return routes;
 }
@@ -198,7 +203,11 @@ function layOutNeighbours(
       const used = Neighbour.read(view, at, "ifindex");
       if (used === 0) return false;
       const there = bytes.subarray(at + Neighbour.at.address, at + Neighbour.at.address + 16);
-      return used !== ifindex || Neighbour.read(view, at, "family") !== familyOf(neighbour.address) || !there.every((byte, i) => byte === address[i]);
+      return (
+        used !== ifindex ||
+        Neighbour.read(view, at, "family") !== familyOf(neighbour.address) ||
+        !there.every((byte, i) => byte === address[i])
+      );
     };
     while (isOther(table + slot * Neighbour.size)) slot = (slot + 1) & (slots - 1);
     const at = table + slot * Neighbour.size;

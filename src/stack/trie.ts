@@ -1,4 +1,4 @@
-import type { SimulatedMemory } from "../runtime/memory.ts";
+import type { SimulatedMemory } from "../runtime/index.ts";
 import type { IpPrefix } from "./prefix.ts";
 
 /** Words of a trie node, one per value of an address byte (see match.as.ts for what a word holds). */
