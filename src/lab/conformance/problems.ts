@@ -1,0 +1,12 @@
+import { defineProblems } from "../../problem/index.ts";
+
+export const problems = defineProblems({
+  case_malformed: {
+    message: "this line is no recorded case: {what}",
+    hint: "a case is one JSON object a line, with id, prog_type, insns, maps and accepted",
+  },
+  case_topology: {
+    message: "this line describes a topology of hosts, which conformance does not run yet",
+    hint: "recorded cases have prog_type xdp or tc",
+  },
+});
