@@ -60,7 +60,8 @@ function complaint(value: unknown): string | undefined {
   if (typeof value.id !== "string") return "id is missing";
   if (value.prog_type !== "xdp" && value.prog_type !== "tc") return "prog_type is neither xdp nor tc";
   if (!hex(value.insns) || (value.insns as string).length % 16 !== 0) return "insns is no sequence of 8-byte instructions in hex";
-  if (!Array.isArray(value.maps) || !value.maps.every((map) => isObject(map) && typeof map.type === "string")) return "maps is no list of maps";
+  if (!Array.isArray(value.maps) || !value.maps.every((map) => isObject(map) && typeof map.type === "string"))
+    return "maps is no list of maps";
   if (typeof value.accepted !== "boolean") return "accepted is missing";
   if (!value.accepted) return undefined;
   if (!Array.isArray(value.runs)) return "runs is missing";
