@@ -102,6 +102,17 @@ export const CpuBlock = defineStruct("cpu_block", {
   skb_buffer_size: u32,
   skb_buffer_owner: u32,
   hook: u8,
+
+  /** Fuel that a run begins with (`fuel` is what is left of it). */
+  fuel_limit: u64,
+  /**
+   * Index of this CPU's own entry in what maps keep per CPU without a lock (spare elements, free lists): `id`, and the number of CPUs for the
+   * host's block, through which the main thread works on maps while CPUs run.
+   */
+  slot: u32,
+  /** Lock words of map internals that this CPU holds, innermost last, so that a trap can release them. */
+  map_lock_depth: u32,
+  map_locks: array(u32, 4),
 });
 
 /** What `bpftool prog show` calls run_cnt, and how often a run was aborted by a trap. One per program and CPU. */

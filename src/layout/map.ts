@@ -1,4 +1,4 @@
-import { array, atomic, defineStruct, u32, u64 } from "./struct.ts";
+import { array, atomic, bytes, defineStruct, u32, u64 } from "./struct.ts";
 
 /**
  * Header of a map, in the engine's part of the memory; a BPF map pointer is its address. The first 16 words are common to all types and constant
@@ -35,4 +35,53 @@ export const MapHeader = defineStruct(
     big: array(u64, 6),
   },
   { words: 64 },
+);
+
+/** The words that all map types share, where a type's own header begins with them. */
+const common = { common: bytes(64, 8) };
+
+/** HASH, PERCPU_HASH and their LRU kinds, HASH_OF_MAPS, DEVMAP_HASH: the type's words of the header. runtime/maps/hash.as.ts has the protocol. */
+export const HashHeader = defineStruct(
+  "hash_header",
+  {
+    ...common,
+    /** Bucket heads: u32 each, `bucket_mask` + 1 of them, a power of two. */
+    buckets: u32,
+    bucket_mask: u32,
+    /** Lock words; bucket b is guarded by locks[b & lock_mask]. */
+    locks: u32,
+    lock_mask: u32,
+    /** Offset of the value in an element. In per-CPU kinds a u32 stands there: the address of CPU 0's value. */
+    value_offset: u32,
+    /** Elements that may be handed out (spares not counted): max_entries, or less when the memory could not hold so many. */
+    capacity: u32,
+    /** Index of the first element that was never handed out. */
+    fresh: atomic("whoever takes an element"),
+    /** Free lists, one a slot: u64 { address of the first free element, change count }. */
+    free_lists: u32,
+    /** One spare element a slot: u32 addresses, 0 when a value update failed half way. */
+    spares: u32,
+    slots: u32,
+    /** Per-CPU kinds: address of CPU 0's value of element 0, and bytes from one element's to the next's. */
+    values: u32,
+    value_stride: u32,
+    /** LRU kinds: address of the LruState. */
+    lru: u32,
+  },
+  { buckets: 64 },
+);
+
+/** One element of a hash table, in the program zone; the key follows, padded to 8 bytes, then the value. */
+export const HashElement = defineStruct(
+  "hash_element",
+  {
+    /** Address of the next element of the chain, or the end marker of bucket b: b << 1 | 1. */
+    next: atomic("holder of the bucket's lock"),
+    hash: u32,
+    /** Odd while key and value are being written; changes each time the element is handed out. */
+    generation: atomic("who took the element"),
+    /** Next free element while it is free. LRU kinds: 1 when it was looked up since it was last considered. */
+    link: u32,
+  },
+  { size: 16 },
 );

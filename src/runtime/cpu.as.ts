@@ -11,3 +11,8 @@ export function setCpu(address: u32): void {
 export function getSmpProcessorId(): u32 {
   return load<u32>(cpu, CpuBlock_id);
 }
+
+/** bpf_get_numa_node_id: one node. */
+export function getNumaNodeId(): u32 {
+  return 0;
+}

@@ -1,0 +1,60 @@
+import { CpuBlock, EFAULT } from "../layout/index.ts";
+import type { SimulatedCpus } from "./cpus.ts";
+import { resetCpu } from "./cpus.ts";
+import type { RuntimeInstance } from "./instance.ts";
+import type { SimulatedMemory } from "./memory.ts";
+
+type MapFunction = (...values: (number | bigint)[]) => number;
+
+/**
+ * The main thread's hands on the maps: it calls the same functions of the runtime as programs do, with the host's CPU block, so that each map type has one
+ * implementation and the main thread may read and write while CPUs run.
+ */
+export class MapHost {
+  readonly memory: SimulatedMemory;
+  readonly runtime: RuntimeInstance;
+  readonly cpus: SimulatedCpus;
+  #nextId = 1;
+  readonly #fuel: bigint;
+
+  constructor(memory: SimulatedMemory, runtime: RuntimeInstance, cpus: SimulatedCpus) {
+    this.memory = memory;
+    this.runtime = runtime;
+    this.cpus = cpus;
+    this.#fuel = CpuBlock.readBig(memory.view, cpus.host, "fuel_limit");
+  }
+
+  /** The next map's id, as bpftool would show it; from 1. */
+  takeId(): number {
+    return this.#nextId++;
+  }
+
+  /** Where bytes for a call may be put: the host block's scratch area. */
+  get scratch(): { readonly address: number; readonly size: number } {
+    const { view } = this.memory;
+    return { address: CpuBlock.read(view, this.cpus.host, "scratch"), size: CpuBlock.read(view, this.cpus.host, "scratch_size") };
+  }
+
+  /**
+   * Calls a function of the runtime on the host's block. A trap (links that a wrong program overwrote) releases the host's locks and counts as `trapped`,
+   * -EFAULT unless said.
+   */
+  call(name: string, values: readonly (number | bigint)[], trapped = -EFAULT): number {
+    const { cpu } = this.runtime.exports;
+    const call = this.runtime.exports[name] as MapFunction;
+    const global = cpu as WebAssembly.Global;
+    const before = global.value;
+    global.value = this.cpus.host;
+    CpuBlock.writeBig(this.memory.view, this.cpus.host, "fuel", this.#fuel);
+    try {
+      return call(...values);
+    } catch (error) {
+      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+      (this.runtime.exports.releaseLocks as () => void)();
+      resetCpu(this.memory, this.cpus.host);
+      return trapped;
+    } finally {
+      global.value = before;
+    }
+  }
+}

@@ -1,0 +1,21 @@
+import { defineProblems } from "../problem/index.ts";
+
+export const problems = defineProblems({
+  map_refused: {
+    message: "map {map} ({type}): {reason}; the kernel refuses to create it with -{errno}",
+    hint: "change the map's declaration",
+  },
+  map_type_unsupported: {
+    message: "map {map} is a {type}, which xdplane does not have",
+  },
+  map_update_failed: {
+    message: "map {map}: the entry with key {key} cannot be written: -{errno}",
+  },
+  map_size_wrong: {
+    message: "map {map}: {part} has {given} bytes, expected {expected}",
+  },
+  map_frozen: {
+    message: "map {map} is frozen: its contents come from the object file and cannot be changed",
+    hint: "change a global variable before loading with --set NAME=VALUE",
+  },
+});

@@ -1,0 +1,54 @@
+import {
+  CpuBlock_depth,
+  CpuBlock_fp,
+  CpuBlock_fuel,
+  CpuBlock_fuel_limit,
+  CpuBlock_program,
+  CpuBlock_program_stats,
+  CpuBlock_stacks,
+  CpuBlock_tail_calls,
+  CpuBlock_trap,
+  MAX_BPF_STACK,
+  MAX_CALL_FRAMES,
+  ProgramStats_run_count,
+  ProgramStats_SIZE,
+  TRAP_DEPTH,
+} from "../layout/layout.generated.as";
+import { cpu } from "./cpu.as";
+
+/** Bytes of stack that one program and all it calls may use. */
+const RUN_STACK: u32 = MAX_BPF_STACK * MAX_CALL_FRAMES;
+
+/**
+ * Runs the program in table slot `id` on the context and gives its return value. Safe while another program runs on this CPU (a helper that
+ * runs programs): stack, tail-call count and program are put back; fuel is shared, so that nesting does not multiply it.
+ * After a trap the worker calls `resetRun`.
+ */
+export function runProgram(id: u32, context: u32): u64 {
+  const block = cpu;
+  const program = load<u32>(block, CpuBlock_program);
+  const tailCalls = load<u32>(block, CpuBlock_tail_calls);
+  const fp = load<u32>(block, CpuBlock_fp);
+  const depth = load<u32>(block, CpuBlock_depth);
+  if (depth == 0) {
+    store<u64>(block, load<u64>(block, CpuBlock_fuel_limit), CpuBlock_fuel);
+  } else {
+    const nested = fp - RUN_STACK;
+    if (nested < load<u32>(block, CpuBlock_stacks) + RUN_STACK) {
+      store<u32>(block, TRAP_DEPTH, CpuBlock_trap);
+      unreachable();
+    }
+    store<u32>(block, nested, CpuBlock_fp);
+  }
+  store<u32>(block, id, CpuBlock_program);
+  store<u32>(block, 0, CpuBlock_tail_calls);
+  store<u32>(block, depth + 1, CpuBlock_depth);
+  const stats = load<u32>(block, CpuBlock_program_stats) + id * ProgramStats_SIZE;
+  store<u64>(stats, load<u64>(stats, ProgramStats_run_count) + 1, ProgramStats_run_count);
+  const result = call_indirect<u64>(id, u64(context));
+  store<u32>(block, depth, CpuBlock_depth);
+  store<u32>(block, fp, CpuBlock_fp);
+  store<u32>(block, tailCalls, CpuBlock_tail_calls);
+  store<u32>(block, program, CpuBlock_program);
+  return result;
+}
