@@ -1,6 +1,6 @@
 import { BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, BPF_MAP_TYPE_ARRAY } from "../../layout/index.ts";
 import { type Problem, ProblemError } from "../../problem/index.ts";
-import { BTF_LINKAGE_STATIC, type Btf, type BtfDataSection, type BtfType } from "../btf/index.ts";
+import { BTF_LINKAGE_STATIC, type Btf, type BtfDataSection, type BtfType, decodeValue, encodeValue } from "../btf/index.ts";
 import { type ElfImage, type ElfSection, STT_FILE, STT_SECTION } from "./image.ts";
 import type { PlacedMap } from "./placedMap.ts";
 import { elfProblems } from "./problems.ts";
@@ -56,9 +56,9 @@ export function globalMaps(image: ElfImage, btf: Btf | null, warnings: Problem[]
         valueSize: section.size,
         maxEntries: 1,
         flags: (readOnly ? BPF_F_RDONLY_PROG : 0) | (mmapable ? BPF_F_MMAPABLE : 0),
-        ...(section.zeros ? {} : { contents: section.data.bytes.slice() }),
+        ...(section.zeros ? {} : { contents: firstContents(image, section, btf, typeId, warnings) }),
         ...(readOnly ? { frozen: true } : {}),
-        ...(btf !== null && typeId !== -1 ? { btf, keyTypeId: 0, valueTypeId: typeId } : {}),
+        ...(btf !== null && typeId !== -1 ? { btf: asRun(btf), keyTypeId: 0, valueTypeId: typeId } : {}),
         section: section.name,
       },
       section: section.index,
@@ -67,6 +67,22 @@ export function globalMaps(image: ElfImage, btf: Btf | null, warnings: Problem[]
       data: true,
     };
   });
+}
+
+/** Types as programs use them when they run: whatever the object's byte order, the machine's is little-endian. */
+export const asRun = (btf: Btf): Btf => (btf.littleEndian ? btf : { ...btf, littleEndian: true });
+
+/** First value of a section; that of a big-endian object is turned round, variable by variable, by its types. */
+function firstContents(image: ElfImage, section: ElfSection, btf: Btf | null, typeId: number, warnings: Problem[]): Uint8Array {
+  const { bytes } = section.data;
+  if (image.littleEndian || bytes.every((byte) => byte === 0)) return bytes.slice();
+  if (btf !== null && typeId !== -1) {
+    const value = decodeValue(btf, typeId, bytes);
+    const turned = value.ok ? encodeValue(asRun(btf), typeId, value.value) : value;
+    if (turned.ok) return turned.value;
+  }
+  warnings.push(elfProblems.elf_big_endian_contents({ map: section.name }, section.data.place(0)));
+  return new Uint8Array(bytes.length);
 }
 
 /** User space may map a section that holds at least one variable that is not static. */

@@ -1,4 +1,4 @@
-import { BPF_F_RDONLY_PROG, BPF_MAP_TYPE_ARRAY } from "../../layout/index.ts";
+import { BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, BPF_MAP_TYPE_ARRAY } from "../../layout/index.ts";
 import type { Problem } from "../../problem/index.ts";
 import { type Btf, type BtfType, sizeOfType, stripped } from "../btf/index.ts";
 import { type ElfImage, SHN_UNDEF, STB_WEAK } from "./image.ts";
@@ -98,7 +98,7 @@ export function kconfigMap(image: ElfImage, btf: Btf | null, known: ReadonlyMap<
     keySize: 4,
     valueSize: end,
     maxEntries: 1,
-    flags: BPF_F_RDONLY_PROG,
+    flags: BPF_F_RDONLY_PROG | BPF_F_MMAPABLE,
     contents,
     frozen: true,
     section: ".kconfig",

@@ -97,7 +97,7 @@ function complete(map: LegacyMap, all: readonly LegacyMap[], functions: readonly
 }
 
 /** iproute2's section names "MAP ID/SLOT", both as C writes integers. */
-function slotOfSection(name: string): { id: number; index: number } | null {
+export function slotOfSection(name: string): { id: number; index: number } | null {
   const match = /^(0[xX][0-9a-fA-F]+|\d+)\/(0[xX][0-9a-fA-F]+|\d+)$/.exec(name);
   if (match === null) return null;
   const [id, index] = [integer(match[1]!), integer(match[2]!)];

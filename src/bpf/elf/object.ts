@@ -3,10 +3,10 @@ import { BTF_LINKAGE_EXTERN, type Btf, type BtfExt, type CoreRelocation, parseBt
 import type { MapSpec, ProgramSpec } from "../spec.ts";
 import { btfMaps } from "./btfMaps.ts";
 import { type ElfFunction, functionsOf } from "./functions.ts";
-import { globalMaps, withSectionOffsets } from "./globalMaps.ts";
+import { asRun, globalMaps, withSectionOffsets } from "./globalMaps.ts";
 import { type ElfImage, type ElfSection, readElf, SHN_UNDEF, STB_WEAK } from "./image.ts";
 import { kconfigMap, kernelConfiguration } from "./kconfig.ts";
-import { legacyMaps } from "./legacyMaps.ts";
+import { legacyMaps, slotOfSection } from "./legacyMaps.ts";
 import { Linker } from "./link.ts";
 import type { PlacedMap } from "./placedMap.ts";
 import { elfProblems } from "./problems.ts";
@@ -83,7 +83,9 @@ function open(bytes: Uint8Array, { file, kconfig: settings }: OpenOptions): Obje
   const known = settings === undefined ? kernelConfiguration : new Map([...kernelConfiguration, ...settings]);
   const kconfig = kconfigMap(image, btf, known, warnings);
   const maps: PlacedMap[] = [
-    ...image.sections.filter(({ name }) => name === ".maps").flatMap((section) => btfMaps(image, section, btf, functions, warnings)),
+    ...image.sections
+      .filter(({ name }) => name === ".maps")
+      .flatMap((section) => btfMaps(image, section, btf === null ? null : asRun(btf), functions, warnings)),
     ...legacyMaps(image, functions),
     ...globalMaps(image, btf, warnings),
     ...(kconfig === null ? [] : [kconfig.map]),
@@ -95,19 +97,24 @@ function open(bytes: Uint8Array, { file, kconfig: settings }: OpenOptions): Obje
   const linker = new Linker(image, functions, maps, kconfig, kfuncs, ext);
   const specs = maps.map(({ spec }) => spec);
   const license = textSection(image, "license");
-  const linked = programFunctions(functions).map((main): OtherProgram => {
+  const mains = programFunctions(functions, new Set(maps.flatMap(({ spec }) => spec.slots ?? []).map(({ target }) => target)));
+  const types = new Set(mains.map(({ section }) => meaningOfSection(section.name)?.type ?? "").filter(isRunnable));
+  const [onlyType] = types.size === 1 ? types : [];
+  const linked = mains.map((main): OtherProgram => {
     const meaning = meaningOfSection(main.section.name);
+    // iproute2 loads what stands in the slots of a PROG_ARRAY with the type of the program that it was asked for.
+    const slotType = slotOfSection(main.section.name) === null ? undefined : onlyType;
     const { kfuncs: ownKfuncs, poisoned, ...code } = linker.link(main);
     return {
       name: main.name,
       section: main.section.name,
-      type: meaning?.type ?? null,
+      type: meaning?.type ?? slotType ?? null,
       expectedAttachType: meaning?.attachType ?? 0,
       flags: meaning?.flags ?? 0,
       license,
       ...code,
       maps: specs,
-      ...(btf === null ? {} : { btf }),
+      ...(btf === null ? {} : { btf: asRun(btf) }),
       ...(ownKfuncs.size === 0 ? {} : { kfuncs: ownKfuncs }),
       ...(poisoned.size === 0 ? {} : { poisoned }),
     };
@@ -122,7 +129,7 @@ function open(bytes: Uint8Array, { file, kconfig: settings }: OpenOptions): Obje
     programs: linked.filter((program): program is ProgramSpec => program.type !== null && isRunnable(program.type)),
     otherPrograms: linked.filter((program) => program.type === null || !isRunnable(program.type)),
     maps: specs,
-    btf,
+    btf: btf === null ? null : asRun(btf),
     coreRelocations,
     externs,
     sections: image.sections.slice(1).map(({ name, size, fileOffset, executable, writable, zeros }) => ({
@@ -153,9 +160,12 @@ function typeInformation(image: ElfImage, warnings: Problem[]): { btf: Btf | nul
   return { btf: withSectionOffsets(btf, image), ext };
 }
 
-/** Functions that are programs: those of .text only when there is nothing else, and static ones never. */
-function programFunctions(functions: readonly ElfFunction[]): ElfFunction[] {
-  const elsewhere = functions.filter(({ section, static: local }) => section.name !== ".text" && !local);
+/**
+ * Functions that are programs: those of .text only when there is nothing else; static ones only when a slot of a PROG_ARRAY holds them (libbpf
+ * refuses these, the loader of Cilium takes them).
+ */
+function programFunctions(functions: readonly ElfFunction[], slotTargets: ReadonlySet<string>): ElfFunction[] {
+  const elsewhere = functions.filter(({ section, static: local, name }) => section.name !== ".text" && (!local || slotTargets.has(name)));
   return elsewhere.length > 0 ? elsewhere : functions.filter(({ static: local }) => !local);
 }
 

@@ -25,8 +25,17 @@ export function selectProgram(object: ObjectFile, { type, name }: ProgramWanted)
       return failure(elfProblems.elf_program_other_type({ file, name, actual: found.type ?? "unknown", wanted: type }, { file }));
     return success({ ...found, type });
   }
-  const certain = object.programs.filter((program) => program.type === type);
-  const possible = certain.length > 0 ? certain : object.otherPrograms.filter((program) => takes(type, program.type));
+  const certain = withoutTargets(
+    object,
+    object.programs.filter((program) => program.type === type),
+  );
+  const possible =
+    certain.length > 0
+      ? certain
+      : withoutTargets(
+          object,
+          object.otherPrograms.filter((program) => takes(type, program.type)),
+        );
   const [first] = possible;
   if (first === undefined) return failure(elfProblems.elf_no_program_of_type({ file, wanted: type, names }, { file }));
   if (possible.length > 1) {
@@ -36,6 +45,13 @@ export function selectProgram(object: ObjectFile, { type, name }: ProgramWanted)
     );
   }
   return success({ ...first, type });
+}
+
+/** Programs without those that the object itself puts into slots of a PROG_ARRAY; all of them when no other is left. */
+function withoutTargets<T extends { readonly name: string }>(object: ObjectFile, programs: readonly T[]): readonly T[] {
+  const targets = new Set(object.maps.flatMap(({ slots }) => slots ?? []).map(({ target }) => target));
+  const others = programs.filter(({ name }) => !targets.has(name));
+  return others.length > 0 ? others : programs;
 }
 
 const only = <T>(list: readonly T[]): T | undefined => (list.length === 1 ? list[0] : undefined);
