@@ -1,0 +1,34 @@
+export type { AluMeaning, AluOperations, BranchMeaning } from "./alu.ts";
+export { assemble, type Symbols } from "./assemble.ts";
+export { type Dialect, disassemble, instructionText, type ListedInstruction, listInstructions, type Names } from "./disassemble.ts";
+export {
+  decode,
+  encode,
+  INSTRUCTION_SIZE,
+  type Instruction,
+  LOAD_IMMEDIATE_64,
+  readSlots,
+  type Slot,
+  type SlotFields,
+  targetOf,
+  wideImmediate,
+} from "./instruction.ts";
+export type {
+  AccessSize,
+  AddressSpaceCastRow,
+  AluRow,
+  AtomicOperation,
+  AtomicRow,
+  BranchRow,
+  CallRow,
+  ExitRow,
+  InstructionRow,
+  JumpRow,
+  LegacyLoadRow,
+  LoadImmediateRow,
+  LoadRow,
+  OrderedAccessRow,
+  RegisterUse,
+  StoreRow,
+} from "./row.ts";
+export { type FieldUse, fieldsOf, instructionRows, rowOf, rowsOfCode, usesReservedFields } from "./table.ts";
