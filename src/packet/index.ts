@@ -1,4 +1,5 @@
 export { formatIpAddress, formatMac, parseIpAddress, parseMac } from "./address.ts";
+export { BLOCK, readNames, readStatistics, type Section } from "./blocks.ts";
 export {
   type ArpOptions,
   arp,
@@ -14,6 +15,14 @@ export {
   udp,
   type VlanTag,
 } from "./build.ts";
+export { type ByteSource, bytesFromMemory, bytesFromStream } from "./byteSource.ts";
+export type { CaptureBlock, CaptureInterface, CaptureSource } from "./captureSource.ts";
+export type { CaptureMemory } from "./captureWindow.ts";
 export { internetChecksum, onesComplementSum, pseudoHeaderSum } from "./checksum.ts";
+export { looksLikeCapture } from "./formats.ts";
+export { canBecomeEthernet, isEthernet, LINKTYPE, type LinkPolicy, linkTypeName } from "./linkTypes.ts";
 export { ETHERTYPE, IP_PROTOCOL } from "./numbers.ts";
+export { type CaptureOptions, openCapture } from "./openCapture.ts";
+export { optionName, optionValueText } from "./optionNames.ts";
+export type { BlockOption } from "./options.ts";
 export type { PacketSource, ReleaseWindows, SourceInterface } from "./source.ts";
