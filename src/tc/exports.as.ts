@@ -2,7 +2,7 @@ export { skbLoadBytes, skbLoadBytesRelative, skbPacketLoad, skbPullData, skbStor
 export { csumLevel, csumUpdate, l3CsumReplace, l4CsumReplace } from "./checksum.as";
 export { skbCloneRedirect } from "./cloneRedirect.as";
 export { skbEcnSetCe } from "./ecn.as";
-export { skbGetRouteRealm, skbSetHash, skbSetHashInvalid } from "./hash.as";
+export { skbGetHashRecalc, skbGetRouteRealm, skbSetHash, skbSetHashInvalid } from "./hash.as";
 export { skbCheckMtu } from "./mtu.as";
 export { skbReceive } from "./receive.as";
 export { skbRedirect, skbRedirectNeigh, skbRedirectPeer } from "./redirect.as";

@@ -51,7 +51,7 @@ export class XdpTestRun {
     if (metadata % 4 !== 0 || metadata > XDP_METADATA_MAX) return { errno: EINVAL };
     const headroom = XDP_PACKET_HEADROOM - metadata;
     const linear = Math.min(dataEnd, PAGE_SIZE - headroom - SKB_SHARED_INFO_SIZE);
-    if (data.length < ETH_HLEN) return { errno: EINVAL };
+    if (data.length - metadata < ETH_HLEN) return { errno: EINVAL };
     const device = this.#receiver(given);
     if (typeof device !== "number") return device;
     const fragments = Math.ceil((data.length - linear) / PAGE_SIZE);
