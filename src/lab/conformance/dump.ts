@@ -1,4 +1,4 @@
-import { type BpfMap, type MapValue } from "../../runtime/index.ts";
+import type { BpfMap, MapValue } from "../../runtime/index.ts";
 import { type RowDump, toHex } from "./row.ts";
 
 /** Map types whose contents the kernel does not give back in a form that could be compared. */

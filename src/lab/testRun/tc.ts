@@ -43,11 +43,7 @@ export class TcTestRun {
   readonly #buffer: number;
 
   /** `receive`: the runtime's skbReceive. */
-  constructor(
-    memory: SimulatedMemory,
-    network: { namespace: number; device: number },
-    receive: (skb: number, device: number) => void,
-  ) {
+  constructor(memory: SimulatedMemory, network: { namespace: number; device: number }, receive: (skb: number, device: number) => void) {
     this.#memory = memory;
     this.#namespace = network.namespace;
     this.#device = network.device;
