@@ -108,10 +108,10 @@ export interface ProgramType {
   readonly contextSize: number;
   readonly helpers: ReadonlyMap<number, HelperSpec>;
   /**
-   * BPF_LD_ABS and BPF_LD_IND: (context i32, offset i32, bytes i32) to the value in host order as i64; when it is negative, the function that holds the instruction
-   * returns 0. The context is r6, the offset the low 32 bits of imm (+ src). Absent where the type has no such loads.
+   * BPF_LD_ABS and BPF_LD_IND by width in bytes: (context i32, offset i32) to the value in host order as i64; when it is negative, the function that holds the
+   * instruction returns 0. The context is r6, the offset the low 32 bits of imm (+ src). Absent where the type has no such loads.
    */
-  readonly packetLoad?: RuntimeFunction;
+  readonly legacyLoads?: Readonly<Record<1 | 2 | 4, RuntimeFunction>>;
 }
 
 type Parameter = RuntimeFunction["parameters"][number];

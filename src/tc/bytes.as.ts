@@ -73,11 +73,20 @@ function legacyPointer(skb: u32, offset: i32, size: u32): u32 {
   return at >= i64(head) && at + i64(size) <= end ? u32(at) : 0;
 }
 
-/** LD_ABS and LD_IND of 1, 2 or 4 bytes in network order: the value, or a negative number, on which the function that loads returns 0. */
-export function skbPacketLoad(skb: u32, offset: i32, bytes: u32): i64 {
-  const at = legacyPointer(skb, offset, bytes);
-  if (at == 0) return -i64(EFAULT);
-  if (bytes == 1) return load<u8>(at);
-  if (bytes == 2) return bswap<u16>(load<u16>(at));
-  return bswap<u32>(load<u32>(at));
+/** LD_ABS and LD_IND of one byte: the value, or a negative number, on which the function that loads returns 0. */
+export function skbLegacyLoad8(skb: u32, offset: i32): i64 {
+  const at = legacyPointer(skb, offset, 1);
+  return at == 0 ? -i64(EFAULT) : i64(load<u8>(at));
+}
+
+/** The same of two bytes in network order. */
+export function skbLegacyLoad16(skb: u32, offset: i32): i64 {
+  const at = legacyPointer(skb, offset, 2);
+  return at == 0 ? -i64(EFAULT) : i64(bswap<u16>(load<u16>(at)));
+}
+
+/** The same of four bytes in network order. */
+export function skbLegacyLoad32(skb: u32, offset: i32): i64 {
+  const at = legacyPointer(skb, offset, 4);
+  return at == 0 ? -i64(EFAULT) : i64(bswap<u32>(load<u32>(at)));
 }

@@ -1,4 +1,12 @@
-export { skbLoadBytes, skbLoadBytesRelative, skbPacketLoad, skbPullData, skbStoreBytes } from "./bytes.as";
+export {
+  skbLegacyLoad8,
+  skbLegacyLoad16,
+  skbLegacyLoad32,
+  skbLoadBytes,
+  skbLoadBytesRelative,
+  skbPullData,
+  skbStoreBytes,
+} from "./bytes.as";
 export { csumLevel, csumUpdate, l3CsumReplace, l4CsumReplace } from "./checksum.as";
 export { skbCloneRedirect } from "./cloneRedirect.as";
 export { skbEcnSetCe } from "./ecn.as";

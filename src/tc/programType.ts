@@ -1,6 +1,8 @@
-import { helperTable, type ProgramType } from "../bpf/spec.ts";
+import { helperTable, type ProgramType, type RuntimeFunction } from "../bpf/spec.ts";
 import { SkBuff } from "../layout/index.ts";
 import { tcHelperRows } from "./helpers.ts";
+
+const legacyLoad = (entry: string): RuntimeFunction => ({ entry, parameters: ["i32", "i32"], result: "i64" });
 
 /** BPF_PROG_TYPE_SCHED_CLS: cls_bpf and tcx. */
 export const tcProgramType: ProgramType = {
@@ -9,5 +11,5 @@ export const tcProgramType: ProgramType = {
   context: SkBuff,
   contextSize: 192,
   helpers: helperTable(tcHelperRows),
-  packetLoad: { entry: "skbPacketLoad", parameters: ["i32", "i32", "i32"], result: "i64" },
+  legacyLoads: { 1: legacyLoad("skbLegacyLoad8"), 2: legacyLoad("skbLegacyLoad16"), 4: legacyLoad("skbLegacyLoad32") },
 };
