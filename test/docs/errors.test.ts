@@ -1,3 +1,4 @@
+/// <reference types="vite/client" />
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { allProblems } from "../../src/problem/index.ts";
