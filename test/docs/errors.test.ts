@@ -14,7 +14,12 @@ function errorsPage(): string {
     [4, "Rejected programs"],
     [1, "Failed expectations"],
   ] as const;
-  const lines = ["# Errors", "", "Every error has a code, says what and where, and what to do. Written from the rows in `src/**/problems.ts`.", ""];
+  const lines = [
+    "# Errors",
+    "",
+    "Every error has a code, says what and where, and what to do. Written from the rows in `src/**/problems.ts`.",
+    "",
+  ];
   for (const [exit, title] of kinds) {
     const rows = [...allProblems].filter(([, row]) => (row.exit ?? 3) === exit).sort(([a], [b]) => (a < b ? -1 : 1));
     if (rows.length === 0) continue;
