@@ -24,13 +24,13 @@ function errorsPage(): string {
     const rows = [...allProblems].filter(([, row]) => (row.exit ?? 3) === exit).sort(([a], [b]) => (a < b ? -1 : 1));
     if (rows.length === 0) continue;
     lines.push(`## ${title} (exit code ${exit})`, "", "| code | message | what to do |", "|---|---|---|");
-    for (const [code, row] of rows) lines.push(`| \`${code}\` | ${escape(row.message)} | ${escape(row.hint ?? "")} |`);
+    for (const [code, row] of rows) lines.push(`| \`${code}\` | ${cell(row.message)} | ${cell(row.hint ?? "")} |`);
     lines.push("");
   }
   return lines.join("\n");
 }
 
-const escape = (text: string): string => text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
+const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
 
 test("docs/errors.md lists every error (UPDATE_DOCS=1 writes it anew)", () => {
   expect(Object.keys(files).length).toBeGreaterThan(1);

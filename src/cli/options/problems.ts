@@ -11,14 +11,4 @@ export const problems = defineProblems({
     hint: "give each device one --dev; options that follow it belong to it",
     exit: 2,
   },
-  option_program_choice: {
-    message: "{file} holds {count} programs that fit {hook}, and none is named: {names}",
-    hint: "name one, as in {file}:{first}",
-    exit: 2,
-  },
-  option_program_missing: {
-    message: "{file} has no program {name}; it has {names}",
-    hint: "the name is that of the C function, or of its section",
-    exit: 2,
-  },
 });
