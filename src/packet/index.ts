@@ -19,10 +19,13 @@ export { type ByteSource, bytesFromMemory, bytesFromStream } from "./byteSource.
 export type { CaptureBlock, CaptureInterface, CaptureSource } from "./captureSource.ts";
 export type { CaptureMemory } from "./captureWindow.ts";
 export { internetChecksum, onesComplementSum, pseudoHeaderSum } from "./checksum.ts";
+export type { ChunkSink } from "./chunkWriter.ts";
 export { looksLikeCapture } from "./formats.ts";
 export { canBecomeEthernet, isEthernet, LINKTYPE, type LinkPolicy, linkTypeName } from "./linkTypes.ts";
 export { ETHERTYPE, IP_PROTOCOL } from "./numbers.ts";
 export { type CaptureOptions, openCapture } from "./openCapture.ts";
 export { optionName, optionValueText } from "./optionNames.ts";
 export type { BlockOption } from "./options.ts";
+export { type InterfaceToWrite, type PacketToWrite, PcapngWriter, type SectionDescription, type Verdict } from "./pcapngWriter.ts";
+export { PcapWriter } from "./pcapWriter.ts";
 export type { PacketSource, ReleaseWindows, SourceInterface } from "./source.ts";

@@ -60,6 +60,11 @@ export const problems = defineProblems({
     message: "more than {most} interfaces are described in one {where}",
     hint: "the packets before it were kept; split the capture with editcap",
   },
+  capture_time_range: {
+    message: "a pcap file has no room for the time {time} ns: its seconds are 32 bits",
+    hint: "write pcapng",
+    exit: 2,
+  },
   capture_link_type: {
     message: "interface {interface} has link type {name}, and a device receives Ethernet frames",
     hint: "{hint}",
