@@ -169,7 +169,7 @@ function section(whole: FileRange, names: StringTable, raw: RawSection, index: n
     type: raw.type,
     executable: (raw.flags & SHF_EXECINSTR) !== 0,
     writable: (raw.flags & SHF_WRITE) !== 0,
-    size: raw.size,
+    size: zeros ? raw.size : data.length,
     zeros,
     fileOffset: empty ? Math.min(raw.offset, whole.length) : raw.offset,
     data,
