@@ -1,3 +1,4 @@
+export { declaration } from "./declaration.ts";
 export { decodeValue } from "./decode.ts";
 export { encodeValue } from "./encode.ts";
 export { type BtfExt, type CoreRelocation, type FunctionInfo, type LineInfo, parseBtfExt } from "./ext.ts";
@@ -5,6 +6,7 @@ export { FileRange } from "./fileRange.ts";
 export { encodeUntyped, formatHex } from "./hexBytes.ts";
 export { sizeOfType, stripped, strippedId, typeById } from "./layout.ts";
 export { type BtfSection, parseBtf } from "./parse.ts";
+export { printTypes } from "./printTypes.ts";
 export { StringTable } from "./stringTable.ts";
 export { asResult, type TypedValue } from "./typedValue.ts";
 export {

@@ -1,6 +1,6 @@
 import { ProblemError } from "../../problem/index.ts";
 import { btfProblems } from "./problems.ts";
-import type { Btf, BtfMember, BtfType } from "./types.ts";
+import type { Btf, BtfComposite, BtfMember, BtfType } from "./types.ts";
 
 /** Types in a row that only wrap another, before they are taken for a cycle. kernel/bpf/btf.c: MAX_RESOLVE_DEPTH is 32. */
 const MAX_DEPTH = 64;
@@ -77,37 +77,50 @@ function ownSize(type: BtfType, id: number): number {
   }
 }
 
-/** Alignment that C gives the type, in bytes: what a packed struct is told apart by. Bounded in depth; 1 for what has none. */
-export function alignmentOf(btf: Btf, id: number, depth = 0): number {
+/**
+ * Alignment that C gives the type, in bytes; 1 for what has none. `known` keeps the answers of one walk over many types. Bounded in depth.
+ */
+export function alignmentOf(btf: Btf, id: number, known: Map<number, number> = new Map(), depth = 0): number {
+  const before = known.get(id);
+  if (before !== undefined) return before;
   if (depth > MAX_DEPTH) throw new ProblemError(btfProblems.btf_cyclic({ id }));
   const type = stripped(btf, id);
+  const alignment = ownAlignment(btf, type, known, depth);
+  known.set(id, alignment);
+  return alignment;
+}
+
+function ownAlignment(btf: Btf, type: BtfType, known: Map<number, number>, depth: number): number {
   switch (type.kind) {
     case "int":
     case "float":
+      // 128-bit integers are aligned to 16 bytes.
+      return Math.max(1, Math.min(16, type.size));
     case "enum":
     case "enum64":
-      return Math.min(POINTER_SIZE, Math.max(1, type.size));
+      return Math.max(1, Math.min(8, type.size));
     case "ptr":
       return POINTER_SIZE;
     case "array":
-      return alignmentOf(btf, type.element, depth + 1);
+      return alignmentOf(btf, type.element, known, depth + 1);
     case "struct":
     case "union":
-      return compositeAlignment(btf, type.members, type.size, type.kind === "struct", depth);
+      return isPacked(btf, type, known, depth) ? 1 : widest(btf, type, known, depth);
     default:
       return 1;
   }
 }
 
-/** A struct whose members or size do not keep their alignment is packed: its alignment is 1. */
-function compositeAlignment(btf: Btf, members: readonly BtfMember[], size: number, struct: boolean, depth: number): number {
-  let widest = 1;
-  for (const member of members) {
-    const alignment = alignmentOf(btf, member.type, depth + 1);
-    widest = Math.max(widest, alignment);
-    if (struct && member.bitSize === 0 && member.bitOffset % (8 * alignment) !== 0) return 1;
-  }
-  return struct && size % widest !== 0 ? 1 : widest;
+const widest = (btf: Btf, { members }: BtfComposite, known: Map<number, number>, depth: number): number =>
+  members.reduce((most, member) => Math.max(most, alignmentOf(btf, member.type, known, depth + 1)), 1);
+
+/** A composite whose members or size do not keep the alignment that C would give them was declared packed. */
+export function isPacked(btf: Btf, type: BtfComposite, known: Map<number, number> = new Map(), depth = 0): boolean {
+  if (type.size % widest(btf, type, known, depth) !== 0) return true;
+  if (type.kind === "union") return false;
+  return type.members.some(
+    (member) => member.bitSize === 0 && member.bitOffset % (8 * alignmentOf(btf, member.type, known, depth + 1)) !== 0,
+  );
 }
 
 /** Where the bits of a member stand in its struct: a bitfield, described in either of BTF's two ways, or null for an ordinary member. */

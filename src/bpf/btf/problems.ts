@@ -20,6 +20,7 @@ export const btfProblems = defineProblems({
   btf_cyclic: { message: "type {id} contains itself" },
   btf_no_size: { message: "type {id} ({what}) has no size" },
   btf_too_large: { message: "type {id} is larger than 2 GiB" },
+  btf_text_too_long: { message: "the types take more than {limit} letters in C" },
   btf_ext_bad_record: { message: "{what} has records of {size} bytes, expected at least {least}" },
   value_wrong_size: { message: "{path} has {size} bytes, but its type {type} has {expected}" },
   value_wrong_form: { message: "{path}: {given} given, expected {expected}" },
