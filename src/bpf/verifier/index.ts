@@ -1,0 +1,3 @@
+export type { Rejection, RejectionCode } from "./rejection.ts";
+export type { VerifiedFunction, VerifiedProgram } from "./verified.ts";
+export { verify } from "./verify.ts";

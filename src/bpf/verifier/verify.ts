@@ -1,0 +1,106 @@
+import { BPF_COMPLEXITY_LIMIT_INSNS } from "../../layout/index.ts";
+import { decode, type Instruction, readSlots, rowsOfCode, type Slot, targetOf } from "../isa/index.ts";
+import type { ProgramSpec, ProgramType } from "../spec.ts";
+import { checkCallDepth } from "./callGraph.ts";
+import { unavoidableFault } from "./faults.ts";
+import { findFaults } from "./fields.ts";
+import { checkFunctions, type FunctionRange, findFunctions } from "./functions.ts";
+import { checkReachability } from "./reachability.ts";
+import { Rejected, type Rejection, rejectionOf } from "./rejection.ts";
+import { checkSlots } from "./slots.ts";
+import { mint, type VerifiedFunction, type VerifiedProgram } from "./verified.ts";
+
+/**
+ * The structural checks: what Linux refuses of a program by its shape alone, before and beside its main pass over register states, which is not built
+ * yet. A program that passes is well formed; whether its memory accesses are right is not known, so they are bounded when it runs.
+ */
+export function verify(spec: ProgramSpec, type: ProgramType): VerifiedProgram | Rejection {
+  try {
+    return check(spec, type);
+  } catch (error) {
+    if (error instanceof Rejected) return rejectionOf(spec, error);
+    throw error;
+  }
+}
+
+/** In the kernel's order: the first fault is the one that is reported. kernel/bpf/verifier.c: bpf_check. */
+function check(spec: ProgramSpec, type: ProgramType): VerifiedProgram {
+  const slots = readSlots(spec.instructions);
+  if (slots.length === 0 || slots.length > BPF_COMPLEXITY_LIMIT_INSNS) {
+    throw new Rejected("program_size", undefined, { count: slots.length, limit: BPF_COMPLEXITY_LIMIT_INSNS });
+  }
+  const ranges = findFunctions(slots);
+  checkFunctions(slots, ranges);
+  checkSlots(slots, spec.maps);
+  const decoded = decode(spec.instructions);
+  checkReachability(slots, decoded);
+  const faults = findFaults(slots, decoded, spec, type);
+  const unavoidable = unavoidableFault(decoded, faults);
+  if (unavoidable !== undefined) throw unavoidable;
+  const instructions = decoded.map((instruction, index) => instruction ?? formOf(slots[index] as Slot, faults));
+  const functions = describeFunctions(ranges, instructions, spec);
+  checkCallDepth(functions);
+  return mint({
+    spec,
+    type,
+    instructions,
+    functions,
+    callbacks: functions.filter(({ callback }) => callback).map(({ start }) => start),
+    loops: functions.some(({ loops }) => loops),
+    ...findReferences(instructions, spec, type, faults),
+  });
+}
+
+/** An instruction that has no form with these fields stands for its code's first one: it traps before its meaning matters, but control flow needs its kind. */
+function formOf(slot: Slot, faults: ReadonlyMap<number, Rejected>): Instruction | undefined {
+  return faults.has(slot.index) ? { ...slot, row: rowsOfCode(slot.code)[0]! } : undefined;
+}
+
+function describeFunctions(
+  ranges: readonly FunctionRange[],
+  instructions: readonly (Instruction | undefined)[],
+  spec: ProgramSpec,
+): VerifiedFunction[] {
+  const names = new Map(spec.functions.map(({ instruction, name }) => [instruction, name]));
+  const callbacks = new Set<number>();
+  const bodies = ranges.map(({ start, end }, number) => {
+    const calls = new Set<number>();
+    let loops = false;
+    for (const instruction of instructions.slice(start, end)) {
+      if (instruction === undefined) continue;
+      const target = targetOf(instruction);
+      if (target === undefined) continue;
+      if (instruction.row.kind === "call") calls.add(target);
+      else if (instruction.row.kind === "load_imm64") callbacks.add(target);
+      else if (target <= instruction.index) loops = true;
+    }
+    const name = names.get(start) ?? (number === 0 ? spec.name : `subprog_${number}`);
+    return { start, end, name, calls, loops };
+  });
+  return bodies.map((body) => ({ ...body, callback: callbacks.has(body.start) }));
+}
+
+/** Maps, helpers, and what is not built. */
+function findReferences(
+  instructions: readonly (Instruction | undefined)[],
+  spec: ProgramSpec,
+  type: ProgramType,
+  faults: ReadonlyMap<number, Rejected>,
+): Pick<VerifiedProgram, "maps" | "helpers" | "unbuilt"> {
+  const maps = new Set<number>();
+  const helpers = new Set<number>();
+  const unbuilt = new Map<number, string>(spec.poisoned);
+  for (const [index, fault] of faults) unbuilt.set(index, rejectionOf(spec, fault).problem.message);
+  for (const instruction of instructions) {
+    if (instruction === undefined || unbuilt.has(instruction.index)) continue;
+    const { index, row, imm } = instruction;
+    if (row.kind === "load_imm64" && (row.source === "map" || row.source === "map_value")) maps.add(imm);
+    if (row.kind === "load_imm64" && row.source === "variable") unbuilt.set(index, `variable ${imm} of the kernel`);
+    if (row.kind === "address_space_cast") unbuilt.set(index, "addr_space_cast");
+    if (row.kind !== "call") continue;
+    if (row.callee === "kfunc") unbuilt.set(index, `kfunc ${spec.kfuncs?.get(imm) ?? imm}`);
+    else if (row.callee === "helper" && type.helpers.has(imm)) helpers.add(imm);
+    else if (row.callee === "helper") unbuilt.set(index, `helper ${imm}`);
+  }
+  return { maps, helpers, unbuilt };
+}
