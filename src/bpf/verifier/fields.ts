@@ -82,7 +82,7 @@ function faultOf(instruction: Instruction, spec: ProgramSpec, type: ProgramType)
   if (row.kind === "address_space_cast" && !spec.maps.some((map) => map.type === BPF_MAP_TYPE_ARENA)) {
     return new Rejected("address_space_without_arena", index);
   }
-  if (row.kind === "legacy_load" && type.packetLoad === undefined) return new Rejected("legacy_load_refused", index);
+  if (row.kind === "legacy_load" && type.legacyLoads === undefined) return new Rejected("legacy_load_refused", index);
   if ((row.kind === "alu64" || row.kind === "alu32") && row.operand === "imm") {
     const division = row.operation === "div" || row.operation === "sdiv" || row.operation === "mod" || row.operation === "smod";
     if (division && imm === 0) return new Rejected("division_by_zero", index);
