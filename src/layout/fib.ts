@@ -29,3 +29,5 @@ export const RT_TABLE_LOCAL = 255;
 /** Largest MTUs of the protocols. include/net/ip.h, include/net/ip6_route.h. */
 export const IP_MAX_MTU = 0xffff;
 export const IP6_MAX_MTU = 0xffff + 40;
+/** Smallest MTU that IPv6 works with. include/uapi/linux/ipv6.h. */
+export const IPV6_MIN_MTU = 1280;

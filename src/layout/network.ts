@@ -29,9 +29,11 @@ export const NetNamespace = defineStruct("net_namespace", {
   /** Address of an array of `device_limit` addresses of NetDevice, indexed by ifindex; 0 where there is none. Index 0 stays empty. */
   devices: u32,
   device_limit: u32,
-  /** Roots of the routing tries (stack/fib): the local table and the main table, per family. 0 for an empty one. */
-  fib4_local: u32,
-  fib4_main: u32,
+  /**
+   * Roots of the routing tries (stack/fib), 0 for an empty one. IPv4 keeps the local and the main table in one trie, as Linux does until a routing rule is added;
+   * IPv6 has two.
+   */
+  fib4: u32,
   fib6_local: u32,
   fib6_main: u32,
   /** Open-addressing table of Neighbour entries: address, and slots - 1 (a power of two less one). 0 when there are none. */

@@ -34,6 +34,7 @@ import {
   IFF_UP,
   IP6_MAX_MTU,
   IP_MAX_MTU,
+  IPV6_MIN_MTU,
   NetDevice_flags,
   NetDevice_forwarding4,
   NetDevice_forwarding6,
@@ -41,8 +42,7 @@ import {
   NetDevice_ifindex,
   NetDevice_mac,
   NetDevice_mtu,
-  NetNamespace_fib4_local,
-  NetNamespace_fib4_main,
+  NetNamespace_fib4,
   NetNamespace_fib6_local,
   NetNamespace_fib6_main,
   NetNamespace_neighbour_mask,
@@ -118,7 +118,7 @@ function match6(root: u32, address: u32, preferred: u32): u32 {
   return best;
 }
 
-/** The route by the flags: local then main table, or with DIRECT one table alone. */
+/** The route by the flags: IPv4 from the one trie; IPv6 from the local, then the main table, or with DIRECT from one alone. */
 function findRoute(parameters: u32, flags: u32, ipv6: bool): u32 {
   const namespace = load<u32>(cpu, CpuBlock_network);
   const address = parameters + FibLookup_dst;
@@ -132,22 +132,20 @@ function findRoute(parameters: u32, flags: u32, ipv6: bool): u32 {
     }
     if (table != RT_TABLE_MAIN && table != RT_TABLE_LOCAL) return 0;
   }
+  if (!ipv6) return match4(load<u32>(namespace, NetNamespace_fib4), address, output);
   if ((flags & BPF_FIB_LOOKUP_DIRECT) == 0 || table == RT_TABLE_LOCAL) {
-    const local = ipv6
-      ? match6(load<u32>(namespace, NetNamespace_fib6_local), address, ifindex)
-      : match4(load<u32>(namespace, NetNamespace_fib4_local), address, output);
+    const local = match6(load<u32>(namespace, NetNamespace_fib6_local), address, ifindex);
     if (local != 0 || table == RT_TABLE_LOCAL) return local;
   }
-  return ipv6
-    ? match6(load<u32>(namespace, NetNamespace_fib6_main), address, ifindex)
-    : match4(load<u32>(namespace, NetNamespace_fib4_main), address, output);
+  return match6(load<u32>(namespace, NetNamespace_fib6_main), address, ifindex);
 }
 
 /** The MTU that packets on this route meet. */
 function routeMtu(route: u32, device: u32, ipv6: bool): u32 {
   const own = load<u32>(route, Route_mtu);
-  const mtu = own != 0 ? own : load<u32>(device, NetDevice_mtu);
-  return min<u32>(mtu, ipv6 ? IP6_MAX_MTU : IP_MAX_MTU);
+  if (own != 0) return own;
+  const mtu = load<u32>(device, NetDevice_mtu);
+  return ipv6 ? min<u32>(max<u32>(mtu, IPV6_MIN_MTU), IP6_MAX_MTU) : min<u32>(mtu, IP_MAX_MTU);
 }
 
 /** Writes the MAC addresses for the next hop, or says that its neighbour is unknown. */

@@ -112,19 +112,18 @@ export function layOutNetwork(
       gateway,
       source: spec.source ?? sourceFor(device, gateway, familyOf(spec.prefix.address)),
       metric: spec.metric || (ipv6 ? IPV6_DEFAULT_METRIC : 0),
-      mtu: spec.mtu !== undefined && (ipv6 || spec.mtuLocked) ? spec.mtu : 0,
+      mtu: spec.mtuLocked ? (spec.mtu ?? 0) : 0,
     };
   };
 
   const routes = [...network.devices.flatMap(ownRoutes), ...network.routes.map(place)];
   const roots = [
-    ["fib4_local", AF_INET, RT_TABLE_LOCAL],
-    ["fib4_main", AF_INET, RT_TABLE_MAIN],
-    ["fib6_local", AF_INET6, RT_TABLE_LOCAL],
-    ["fib6_main", AF_INET6, RT_TABLE_MAIN],
+    ["fib4", AF_INET, [RT_TABLE_LOCAL, RT_TABLE_MAIN]],
+    ["fib6_local", AF_INET6, [RT_TABLE_LOCAL]],
+    ["fib6_main", AF_INET6, [RT_TABLE_MAIN]],
   ] as const;
-  for (const [field, family, table] of roots) {
-    const chosen = routes.filter((route) => route.table === table && familyOf(route.prefix.address) === family);
+  for (const [field, family, tables] of roots) {
+    const chosen = routes.filter(({ table, prefix }) => familyOf(prefix.address) === family && tables.some((one) => one === table));
     NetNamespace.write(memory.view, namespace, field, layOutTable(memory, chosen));
   }
   layOutNeighbours(memory, namespace, network.neighbours, find);
@@ -132,7 +131,7 @@ export function layOutNetwork(
 
 const prefixKey = ({ address, length }: IpPrefix): string => `${formatIpAddress(withHostBits({ address, length }, 0))}/${length}`;
 
-/** One table as a trie: its root, or 0 when it is empty. */
+/** Routes as a trie: its root, or 0 when there are none. Of one prefix, the local table's come first, then those of the lowest metric. */
 function layOutTable(memory: SimulatedMemory, routes: readonly PlacedRoute[]): number {
   const groups = new Map<string, PlacedRoute[]>();
   for (const route of routes) {
@@ -146,7 +145,7 @@ function layOutTable(memory: SimulatedMemory, routes: readonly PlacedRoute[]): n
   const trie = new PrefixTrie(memory);
   const byLength = [...groups.values()].sort(([a], [b]) => a!.prefix.length - b!.prefix.length);
   for (const group of byLength) {
-    group.sort((a, b) => a.metric - b.metric);
+    group.sort((a, b) => b.table - a.table || a.metric - b.metric);
     const addresses = group.map((route) => layOutRoute(memory, route));
     const covered = trie.insert({ prefix: group[0]!.prefix, route: addresses[0]! });
     for (const [index, at] of addresses.entries()) Route.write(memory.view, at, "next", addresses[index + 1] ?? covered);

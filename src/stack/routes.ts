@@ -30,7 +30,7 @@ export interface RouteSpec {
   readonly source?: Uint8Array;
   /** As written; IPv6 takes 1,024 for 0 or none. */
   readonly metric?: number;
-  /** `mtu lock N`; IPv6 also heeds it without the lock. */
+  /** Forwarding heeds it only with the lock. */
   readonly mtu?: number;
   readonly mtuLocked?: boolean;
 }
