@@ -83,7 +83,10 @@ export class HelperBench {
     set("data_end", start + data.length);
     set("frags", frags);
     set("frag_count", fragments.length);
-    set("frag_len", fragments.reduce((sum, { length }) => sum + length, 0));
+    set(
+      "frag_len",
+      fragments.reduce((sum, { length }) => sum + length, 0),
+    );
     return context;
   }
 

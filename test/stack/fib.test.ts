@@ -53,7 +53,8 @@ test("bpf_fib_lookup answers as Linux 6.18 did, struct and return value", () => 
     const at = bench.place(Buffer.from(parameters, "hex"));
     const got = type === "xdp" ? bench.call("xdpFibLookup", 0, at, 64, flags) : bench.call("skbFibLookup", skb, at, 64, flags);
     const left = hex(bench.read(at, 64));
-    if (got !== expected || left !== after) different.push(`${type} ${parameters} flags ${flags}: ${got} ${left}, not ${expected} ${after}`);
+    if (got !== expected || left !== after)
+      different.push(`${type} ${parameters} flags ${flags}: ${got} ${left}, not ${expected} ${after}`);
   }
   expect(different).toEqual([]);
   expect(recorded.queries.length).toBeGreaterThan(600);
