@@ -72,11 +72,11 @@ export class CodeWriter {
     this.#code.s32(value);
   }
 
-  /** A 64-bit constant. A number must lie in -2^31..2^31-1. */
+  /** A 64-bit constant: any integer that a double holds exactly, or a bigint modulo 2^64. */
   i64(value: number | bigint): void {
     this.#code.u8(I64_CONST);
-    if (typeof value === "number") this.#code.s32(value);
-    else this.#code.s64(value);
+    if (typeof value === "number" && value === (value | 0)) this.#code.s32(value);
+    else this.#code.s64(BigInt(value));
   }
 
   #index(code: number, index: number): void {

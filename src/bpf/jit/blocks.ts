@@ -1,0 +1,55 @@
+import type { Graph } from "./graph.ts";
+import type { Operation } from "./operation.ts";
+
+/** Instructions start..end-1 of a program, entered only at the first and left only behind the last. */
+export interface Block {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A function's blocks and their graph. Node 0 is the prologue, node n + 1 is blocks[n]. */
+export interface FunctionGraph extends Graph {
+  readonly blocks: readonly Block[];
+}
+
+/** Where control goes from an instruction that ends a block: the taken target first. `undefined`: it goes on to the next. */
+export function targetsOf(operation: Operation, instruction: number): number[] | undefined {
+  switch (operation.kind) {
+    case "branch":
+    case "mayGoto":
+      return operation.target === instruction + 1 ? [instruction + 1] : [operation.target, instruction + 1];
+    case "jump":
+      return [operation.target];
+    case "exit":
+      return [];
+    default:
+      return undefined;
+  }
+}
+
+/** Cuts the function at instructions start..end-1 into basic blocks. */
+export function findBlocks(operations: readonly Operation[], start: number, end: number): FunctionGraph {
+  const leads = new Uint8Array(end - start + 1);
+  leads[0] = 1;
+  for (let at = start; at < end; at++) {
+    const targets = targetsOf(operations[at]!, at);
+    if (targets === undefined) continue;
+    for (const target of targets) leads[target - start] = 1;
+    leads[at + 1 - start] = 1;
+  }
+  const blocks: Block[] = [];
+  const nodeAt = new Map<number, number>();
+  let first = start;
+  for (let at = start + 1; at <= end; at++) {
+    if (at < end && leads[at - start] === 0) continue;
+    nodeAt.set(first, blocks.push({ start: first, end: at }));
+    first = at;
+  }
+  const successors = [[1]];
+  for (const block of blocks) {
+    const last = block.end - 1;
+    const targets = targetsOf(operations[last]!, last) ?? [block.end];
+    successors.push(targets.map((target) => nodeAt.get(target)!));
+  }
+  return { blocks, successors, dispatches: new Set(), labels: new Map() };
+}

@@ -1,0 +1,244 @@
+import { BPF_MAP_TYPE_PROG_ARRAY, MAX_BPF_STACK, MAX_CALL_FRAMES, MAX_TAIL_CALL_CNT, TRAP_BUDGET, TRAP_DEPTH } from "../../layout/index.ts";
+import type { HelperSpec, RuntimeFunction } from "../spec.ts";
+import {
+  emitMissing,
+  emitTrap,
+  type FunctionContext,
+  loadFuel,
+  pushCpuField,
+  pushNarrow,
+  pushRegister,
+  setRegister,
+  storeCpuField,
+  storeFuel,
+} from "./context.ts";
+import { factOf, MAP_LOOKUP_ELEM } from "./facts.ts";
+import { arrayInR1, emitArrayLookup } from "./lookup.ts";
+import type { Operation } from "./operation.ts";
+
+/** Helpers that are written inline. include/uapi/linux/bpf.h: ___BPF_FUNC_MAPPER. */
+const KTIME_GET_NS = 5;
+const GET_SMP_PROCESSOR_ID = 8;
+export const TAIL_CALL = 12;
+const KTIME_GET_BOOT_NS = 125;
+
+const inlineHelpers: ReadonlySet<number> = new Set([KTIME_GET_NS, GET_SMP_PROCESSOR_ID, KTIME_GET_BOOT_NS]);
+
+/** A call to this helper, with these registers, is written inline and writes no memory. */
+export function isInline({ program, state }: Pick<FunctionContext, "program" | "state">, helper: number): boolean {
+  if (!program.helpers.has(helper)) return false;
+  return inlineHelpers.has(helper) || (helper === MAP_LOOKUP_ELEM && arrayInR1(state, program.environment.maps) !== undefined);
+}
+
+export function emitHelperCall(context: FunctionContext, id: number): void {
+  const { environment, helpers } = context.program;
+  const helper = helpers.get(id);
+  if (helper === undefined) {
+    emitMissing(context, id);
+    return;
+  }
+  if (id === TAIL_CALL) {
+    emitTailCall(context);
+    return;
+  }
+  if (isInline(context, id)) {
+    emitInline(context, id);
+    return;
+  }
+  const map = factOf(context.state, 1);
+  const special = map?.kind === "map" ? environment.mapOperation?.(id, environment.maps[map.map]!) : undefined;
+  if (special !== undefined) emitRuntimeCall(context, special);
+  else if (helper.cold) emitColdCall(context, helper);
+  else if (helper.callback) emitCallbackCall(context, helper.call);
+  else emitRuntimeCall(context, helper.call);
+}
+
+function emitInline(context: FunctionContext, id: number): void {
+  if (id === MAP_LOOKUP_ELEM) {
+    emitArrayLookup(context, arrayInR1(context.state, context.program.environment.maps)!);
+    return;
+  }
+  if (id === GET_SMP_PROCESSOR_ID) {
+    pushCpuField(context, "id");
+    context.code.op("i64.extend_i32_u");
+  } else pushCpuField(context, id === KTIME_GET_NS ? "ktime_ns" : "boot_ns", "i64");
+  setRegister(context, 0);
+}
+
+/** r0 = function(r1, r2, …), as the function's signature says. */
+export function emitRuntimeCall(context: FunctionContext, runtimeFunction: RuntimeFunction): void {
+  for (const [index, type] of runtimeFunction.parameters.entries()) {
+    if (type === "i32") pushNarrow(context, index + 1);
+    else pushRegister(context, index + 1);
+  }
+  callRuntime(context, runtimeFunction);
+  setRegister(context, 0);
+}
+
+/** The call itself, arguments on the stack; leaves the result as i64. */
+function callRuntime({ code, program }: FunctionContext, runtimeFunction: RuntimeFunction): void {
+  code.call(program.importOf(runtimeFunction));
+  if (runtimeFunction.result === "u32") code.op("i64.extend_i32_u");
+  else if (runtimeFunction.result === "s32") code.op("i64.extend_i32_s");
+  else if (runtimeFunction.result === "none") code.i64(0);
+}
+
+/** The runtime's way to helpers written in TypeScript: (helper i32, r1..r5) → i64. */
+export const coldEntry: RuntimeFunction = { entry: "cold", parameters: ["i32", "i64", "i64", "i64", "i64", "i64"], result: "i64" };
+
+function emitColdCall(context: FunctionContext, { id }: HelperSpec): void {
+  const { code } = context;
+  code.i32(id);
+  for (let register = 1; register <= 5; register++) pushRegister(context, register);
+  callRuntime(context, coldEntry);
+  setRegister(context, 0);
+}
+
+/** A helper that calls back: the callback's frame lies below this function's own, and it burns fuel from the CPU block. */
+function emitCallbackCall(context: FunctionContext, call: RuntimeFunction): void {
+  storeFuel(context);
+  storeCpuField(context, "callback_fp", () => pushCalleeFrame(context));
+  emitRuntimeCall(context, call);
+  loadFuel(context);
+}
+
+function pushCalleeFrame({ code, frame }: FunctionContext): void {
+  code.get(frame);
+  code.i32(MAX_BPF_STACK);
+  code.op("i32.sub");
+}
+
+export function emitKfuncCall(context: FunctionContext, id: number): void {
+  const name = context.program.kfuncNames.get(id);
+  const call = name === undefined ? undefined : context.program.environment.kfuncs?.get(name);
+  if (call === undefined) emitMissing(context, id);
+  else emitRuntimeCall(context, call);
+}
+
+/** r0 = the BPF function that begins at `target`, called with r1..r5. */
+export function emitSubprogramCall(context: FunctionContext, target: number): void {
+  const { code, program } = context;
+  storeFuel(context);
+  for (let register = 1; register <= 5; register++) pushRegister(context, register);
+  pushCalleeFrame(context);
+  code.call(program.functionAt(target));
+  setRegister(context, 0);
+  loadFuel(context);
+}
+
+/** LD_ABS and LD_IND: r0 = bytes of the packet in host order; where the packet ends before, the function returns 0. */
+export function emitPacketLoad(context: FunctionContext, { bytes, offset, index }: Extract<Operation, { kind: "packetLoad" }>): void {
+  const { code } = context;
+  const call = context.program.legacyLoads?.[bytes];
+  if (call === undefined) {
+    emitMissing(context, 0);
+    return;
+  }
+  pushNarrow(context, 6);
+  code.i32(offset);
+  if (index !== undefined) {
+    pushNarrow(context, index);
+    code.op("i32.add");
+  }
+  callRuntime(context, call);
+  code.tee(context.registers[0]!);
+  code.i64(0);
+  code.op("i64.lt_s");
+  code.if();
+  code.i64(0);
+  setRegister(context, 0);
+  emitExit(context);
+  code.end();
+}
+
+/** Returns r0. A subprogram's caller reads the fuel that is left. */
+export function emitExit(context: FunctionContext): void {
+  if (!context.isProgram) storeFuel(context);
+  pushRegister(context, 0);
+  context.code.op("return");
+}
+
+/**
+ * bpf_tail_call(ctx, map, index): falls through, with nothing changed, when the index (its low 32 bits) is past the end, 33 calls were made already, or the
+ * slot is empty. Else this frame is given up for the other program's, which starts with full r1 only. arch/x86/net/bpf_jit_comp.c.
+ */
+function emitTailCall(context: FunctionContext): void {
+  const { code, program } = context;
+  const slot = context.scratch("i32");
+  const value = factOf(context.state, 2);
+  const map = value?.kind === "map" ? program.environment.maps[value.map] : undefined;
+  const resolve = program.environment.tailCallSlot;
+  if (map === undefined ? resolve === undefined : map.type !== BPF_MAP_TYPE_PROG_ARRAY) {
+    emitMissing(context, TAIL_CALL);
+    return;
+  }
+  const failed = code.block();
+  if (map !== undefined) {
+    pushNarrow(context, 3);
+    code.i32(map.maxEntries | 0);
+    code.op("i32.ge_u");
+    code.brIf(failed);
+  }
+  pushCpuField(context, "tail_calls");
+  code.i32(MAX_TAIL_CALL_CNT);
+  code.op("i32.ge_u");
+  code.brIf(failed);
+  if (map !== undefined) {
+    pushNarrow(context, 3);
+    code.i32(2);
+    code.op("i32.shl");
+    code.i32(map.elements | 0);
+    code.op("i32.add");
+    code.memory("i32.load");
+  } else {
+    pushNarrow(context, 2);
+    pushNarrow(context, 3);
+    code.call(program.importOf(resolve!));
+  }
+  code.tee(slot);
+  code.op("i32.eqz");
+  code.brIf(failed);
+  storeCpuField(context, "tail_calls", () => {
+    pushCpuField(context, "tail_calls");
+    code.i32(1);
+    code.op("i32.add");
+  });
+  storeFuel(context);
+  storeCpuField(context, "fp", () => code.get(context.frame));
+  if (!context.isProgram) emitDepthCheck(context);
+  pushRegister(context, 1);
+  code.get(slot);
+  code.returnCallIndirect(program.programType);
+  code.end();
+}
+
+/** Programs tail-called from subprograms leave their callers' frames in place: a chain of them could run off the CPU's stacks. */
+function emitDepthCheck(context: FunctionContext): void {
+  const { code } = context;
+  code.get(context.frame);
+  pushCpuField(context, "stacks");
+  code.i32(MAX_CALL_FRAMES * MAX_BPF_STACK);
+  code.op("i32.add");
+  code.op("i32.lt_u");
+  code.if();
+  emitTrap(context, TRAP_DEPTH);
+  code.end();
+}
+
+/** Burns one unit; at zero the run ends. `fuel` is a local, or the CPU block's where the function keeps none. */
+export function emitBurn(context: FunctionContext): void {
+  const { code, fuel } = context;
+  const left = fuel ?? context.scratch("i64");
+  if (fuel === undefined) pushCpuField(context, "fuel", "i64");
+  else code.get(fuel);
+  code.i64(-1);
+  code.op("i64.add");
+  code.set(left);
+  if (fuel === undefined) storeCpuField(context, "fuel", () => code.get(left), "i64");
+  code.get(left);
+  code.i64(0);
+  code.op("i64.lt_s");
+  code.if();
+  emitTrap(context, TRAP_BUDGET);
+  code.end();
+}

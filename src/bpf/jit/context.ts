@@ -1,0 +1,177 @@
+import { CpuBlock, TRAP_HELPER } from "../../layout/index.ts";
+import type { CodeWriter } from "../../wasm/index.ts";
+import type { HelperSpec, ProgramType, RuntimeFunction } from "../spec.ts";
+import type { CompileEnvironment } from "./environment.ts";
+import { factOf, type State } from "./facts.ts";
+import type { Operation, Source } from "./operation.ts";
+
+/** What all functions of a program share while it is compiled. */
+export interface ProgramContext {
+  readonly environment: CompileEnvironment;
+  /** Helpers that the program's type may call. What is missing compiles to a trap. */
+  readonly helpers: ReadonlyMap<number, HelperSpec>;
+  readonly legacyLoads: ProgramType["legacyLoads"];
+  readonly operations: readonly Operation[];
+  /** Names of kernel functions, by the number in their call instructions. */
+  readonly kfuncNames: ReadonlyMap<number, string>;
+  /** Instructions that cannot run here: unknown helpers, failed relocations. */
+  readonly unbuilt: ReadonlyMap<number, string>;
+  /** WebAssembly function of a runtime export. */
+  importOf(runtimeFunction: RuntimeFunction): number;
+  /** WebAssembly function of the BPF function that begins at an instruction. */
+  functionAt(instruction: number): number;
+  /** Table index of the callback that begins at an instruction. */
+  callbackSlot(instruction: number): number;
+  /** Type index of programs, `(ctx i64) → i64`. */
+  readonly programType: number;
+  /** Global index of the runtime's `cpu`. */
+  readonly cpu: number;
+}
+
+/** One function while it is compiled. BPF registers r0..r9 are i64 locals; r10 is held as `frame`, the lowest address of the stack frame, i32. */
+export interface FunctionContext {
+  readonly program: ProgramContext;
+  readonly code: CodeWriter;
+  readonly registers: readonly number[];
+  readonly frame: number;
+  /** Holds the fuel while the function runs, where it has loops; else the CPU block does. */
+  readonly fuel: number | undefined;
+  /** Counts the iterations that may_goto still allows. */
+  readonly mayGoto: number | undefined;
+  /** A subprogram hands fuel back at its end, and its frame is its caller's choice. */
+  readonly isProgram: boolean;
+  /** Something needs the frame's address; without, a program does not fetch it. */
+  readonly usesFrame: boolean;
+  /** Facts before the instruction that is being compiled. */
+  state: State;
+  /** Locals that keep what a store to the frame wrote, for later instructions, by the store's instruction. */
+  readonly kept: Map<number, number>;
+  /** A scratch local of either type; its value does not outlive one instruction. */
+  scratch(type: "i32" | "i64"): number;
+}
+
+/** Bytes from the frame's lowest address to r10. */
+export const FRAME_TOP = 512;
+
+/** Pushes a register's value as i64. */
+export function pushRegister({ code, registers, frame }: FunctionContext, register: number): void {
+  if (register === 10) {
+    code.get(frame);
+    code.i32(FRAME_TOP);
+    code.op("i32.add");
+    code.op("i64.extend_i32_u");
+  } else code.get(registers[register]!);
+}
+
+/** Pushes the low 32 bits of a register; addresses that are known are computed from what they are known by. */
+export function pushNarrow(context: FunctionContext, register: number): void {
+  const { code, frame, registers, program } = context;
+  const value = factOf(context.state, register);
+  switch (value?.kind) {
+    case "frame":
+      code.get(frame);
+      if (value.offset !== -FRAME_TOP) {
+        code.i32(FRAME_TOP + value.offset);
+        code.op("i32.add");
+      }
+      return;
+    case "constant":
+      code.i32(value.value | 0);
+      return;
+    case "map":
+      code.i32(program.environment.maps[value.map]!.address | 0);
+      return;
+    case "address":
+      code.i32(value.address | 0);
+      return;
+    default:
+      code.get(registers[register]!);
+      code.op("i32.wrap_i64");
+  }
+}
+
+export function setRegister({ code, registers }: FunctionContext, register: number): void {
+  code.set(registers[register]!);
+}
+
+/** Pushes the second operand as i64. */
+export function pushSource(context: FunctionContext, source: Source): void {
+  if ("register" in source) pushRegister(context, source.register);
+  else context.code.i64(source.immediate);
+}
+
+/** Pushes the low 32 bits of the second operand. */
+export function pushNarrowSource(context: FunctionContext, source: Source): void {
+  if ("register" in source) pushNarrow(context, source.register);
+  else context.code.i32(source.immediate);
+}
+
+/**
+ * Pushes the i32 address `base + offset`, less what can stand in the memarg of the access, which it returns. A memarg is unsigned and does not wrap,
+ * so a negative offset is added first.
+ */
+export function pushAddress(context: FunctionContext, base: number, offset: number): number {
+  const { code } = context;
+  const value = factOf(context.state, base);
+  if (value?.kind === "frame") {
+    code.get(context.frame);
+    return addNegative(code, FRAME_TOP + value.offset + offset);
+  }
+  if (value?.kind === "address" && value.address + offset >= 0) {
+    code.i32((value.address + offset) | 0);
+    return 0;
+  }
+  pushNarrow(context, base);
+  return addNegative(code, offset);
+}
+
+function addNegative(code: CodeWriter, offset: number): number {
+  if (offset >= 0) return offset;
+  code.i32(offset);
+  code.op("i32.add");
+  return 0;
+}
+
+/** Pushes a word of the CPU block. */
+export function pushCpuField(
+  { code, program }: Pick<FunctionContext, "code" | "program">,
+  field: keyof typeof CpuBlock.at,
+  type: "i32" | "i64" = "i32",
+): void {
+  code.globalGet(program.cpu);
+  code.memory(`${type}.load`, CpuBlock.at[field]);
+}
+
+/** Stores a word of the CPU block; `value` pushes it. */
+export function storeCpuField(
+  { code, program }: FunctionContext,
+  field: keyof typeof CpuBlock.at,
+  value: () => void,
+  type: "i32" | "i64" = "i32",
+): void {
+  code.globalGet(program.cpu);
+  value();
+  code.memory(`${type}.store`, CpuBlock.at[field]);
+}
+
+/** Ends the run: TRAP_* and a detail in the CPU block, then a WebAssembly trap. */
+export function emitTrap(context: FunctionContext, trap: number, detail = 0): void {
+  storeCpuField(context, "trap", () => context.code.i32(trap));
+  storeCpuField(context, "trap_detail", () => context.code.i32(detail | 0));
+  context.code.op("unreachable");
+}
+
+/** What is called here is unknown, poisoned by a failed relocation, or not built. */
+export const emitMissing = (context: FunctionContext, number: number): void => emitTrap(context, TRAP_HELPER, number);
+
+/** Gives the fuel back to the CPU block, before others burn it or the function ends. */
+export function storeFuel(context: FunctionContext): void {
+  const { fuel, code } = context;
+  if (fuel !== undefined) storeCpuField(context, "fuel", () => code.get(fuel), "i64");
+}
+
+export function loadFuel(context: FunctionContext): void {
+  if (context.fuel === undefined) return;
+  pushCpuField(context, "fuel", "i64");
+  context.code.set(context.fuel);
+}

@@ -1,0 +1,108 @@
+import { BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY } from "../../layout/index.ts";
+import { FRAME_TOP, type FunctionContext, pushCpuField, pushNarrow, setRegister } from "./context.ts";
+import type { CompiledMap } from "./environment.ts";
+import { factOf, type State, type Stored, type Value } from "./facts.ts";
+
+/** Lookup in these maps is an index into an array of values. */
+export const isArrayLookup = ({ type, keySize }: CompiledMap): boolean =>
+  keySize === 4 && (type === BPF_MAP_TYPE_ARRAY || type === BPF_MAP_TYPE_PERCPU_ARRAY);
+
+/** The map in r1, where it is known and its lookup is written inline. */
+export function arrayInR1(state: State, maps: readonly CompiledMap[]): CompiledMap | undefined {
+  const value = factOf(state, 1);
+  const map = value?.kind === "map" ? maps[value.map] : undefined;
+  return map !== undefined && isArrayLookup(map) ? map : undefined;
+}
+
+/** What the program stored to the frame as the key that r2 points to. */
+export function keyStore(state: State): Stored | undefined {
+  const key = factOf(state, 2);
+  const stored = key?.kind === "frame" ? state.frame.get(key.offset) : undefined;
+  return stored?.bytes === 4 ? stored : undefined;
+}
+
+/** The key of an array lookup, where it is known; unsigned. */
+export function constantKey(state: State): number | undefined {
+  const value = keyStore(state)?.value;
+  return value?.kind === "constant" ? value.value >>> 0 : undefined;
+}
+
+/** What r0 is known to be after an array lookup. */
+export function lookupValue(state: State, map: CompiledMap): Value {
+  const key = constantKey(state);
+  if (key === undefined) return { kind: "mapValue", offset: 0, present: false };
+  if (key >= map.maxEntries) return { kind: "constant", value: 0 };
+  if (map.type === BPF_MAP_TYPE_ARRAY) return { kind: "address", address: map.elements + key * map.stride };
+  return { kind: "mapValue", offset: 0, present: true };
+}
+
+/** Pushes the u32 key that r2 points to. */
+function pushKey(context: FunctionContext): void {
+  const { code, state } = context;
+  const stored = keyStore(state);
+  const kept = stored && context.kept.get(stored.instruction);
+  const key = constantKey(state);
+  if (key !== undefined) code.i32(key | 0);
+  else if (kept !== undefined) code.get(kept);
+  else {
+    const value = factOf(state, 2);
+    if (value?.kind === "frame" && value.offset >= -FRAME_TOP) {
+      code.get(context.frame);
+      code.memory("i32.load", FRAME_TOP + value.offset, 0);
+    } else {
+      pushNarrow(context, 2);
+      code.memory("i32.load", 0, 0);
+    }
+  }
+}
+
+/** Pushes the i32 address of the value at the index that is on the stack. */
+function indexToAddress(context: FunctionContext, map: CompiledMap): void {
+  const { code } = context;
+  if (map.stride !== 1) {
+    const shift = Math.log2(map.stride);
+    code.i32(Number.isInteger(shift) ? shift : map.stride);
+    code.op(Number.isInteger(shift) ? "i32.shl" : "i32.mul");
+  }
+  code.i32(map.elements | 0);
+  code.op("i32.add");
+  addCpuOffset(context, map);
+}
+
+/** Adds this CPU's share of a per-CPU array to the address on the stack. */
+function addCpuOffset(context: FunctionContext, map: CompiledMap): void {
+  const { code } = context;
+  if (map.type !== BPF_MAP_TYPE_PERCPU_ARRAY) return;
+  pushCpuField(context, "id");
+  code.i32(map.cpuStride);
+  code.op("i32.mul");
+  code.op("i32.add");
+}
+
+/** r0 = address of the value that the key at r2 selects, or NULL: `elements + key * stride`, and this CPU's part. kernel/bpf/arraymap.c. */
+export function emitArrayLookup(context: FunctionContext, map: CompiledMap): void {
+  const { code } = context;
+  const key = constantKey(context.state);
+  if (key !== undefined) {
+    if (key < map.maxEntries) {
+      code.i32((map.elements + key * map.stride) | 0);
+      addCpuOffset(context, map);
+      code.op("i64.extend_i32_u");
+    } else code.i64(0);
+    setRegister(context, 0);
+    return;
+  }
+  const index = context.scratch("i32");
+  pushKey(context);
+  code.tee(index);
+  code.i32(map.maxEntries | 0);
+  code.op("i32.lt_u");
+  code.if("i64");
+  code.get(index);
+  indexToAddress(context, map);
+  code.op("i64.extend_i32_u");
+  code.else();
+  code.i64(0);
+  code.end();
+  setRegister(context, 0);
+}

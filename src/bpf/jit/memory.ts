@@ -1,0 +1,196 @@
+import type { MemoryName } from "../../wasm/index.ts";
+import type { AccessSize, AtomicOperation } from "../isa/index.ts";
+import { type FunctionContext, pushAddress, pushRegister, setRegister } from "./context.ts";
+import { factOf } from "./facts.ts";
+import type { Operation } from "./operation.ts";
+
+const loads: Record<AccessSize, MemoryName> = { 1: "i64.load8_u", 2: "i64.load16_u", 4: "i64.load32_u", 8: "i64.load" };
+const signedLoads: Record<AccessSize, MemoryName> = { 1: "i64.load8_s", 2: "i64.load16_s", 4: "i64.load32_s", 8: "i64.load" };
+const stores: Record<AccessSize, MemoryName> = { 1: "i64.store8", 2: "i64.store16", 4: "i64.store32", 8: "i64.store" };
+const narrowStores: Record<1 | 2 | 4, MemoryName> = { 1: "i32.store8", 2: "i32.store16", 4: "i32.store" };
+const atomicLoads: Record<AccessSize, MemoryName> = {
+  1: "i64.atomic.load8_u",
+  2: "i64.atomic.load16_u",
+  4: "i64.atomic.load32_u",
+  8: "i64.atomic.load",
+};
+const atomicStores: Record<AccessSize, MemoryName> = {
+  1: "i64.atomic.store8",
+  2: "i64.atomic.store16",
+  4: "i64.atomic.store32",
+  8: "i64.atomic.store",
+};
+
+/** dst = memory[base + offset], extended to 64 bits. The memory's guard pages check the bounds. */
+export function emitLoad(context: FunctionContext, { dst, base, offset, bytes, signed }: Extract<Operation, { kind: "load" }>): void {
+  const rest = pushAddress(context, base, offset);
+  context.code.memory((signed ? signedLoads : loads)[bytes], rest);
+  setRegister(context, dst);
+}
+
+export function emitStore(
+  context: FunctionContext,
+  { base, offset, bytes, source }: Extract<Operation, { kind: "store" }>,
+  instruction: number,
+): void {
+  const { code } = context;
+  const rest = pushAddress(context, base, offset);
+  if ("register" in source) {
+    const keep = context.kept.get(instruction);
+    if (keep !== undefined && bytes === 4) {
+      pushRegister(context, source.register);
+      code.op("i32.wrap_i64");
+      code.tee(keep);
+      code.memory("i32.store", rest);
+      return;
+    }
+    pushRegister(context, source.register);
+    code.memory(stores[bytes], rest);
+  } else if (bytes === 8) {
+    code.i64(source.immediate);
+    code.memory("i64.store", rest);
+  } else {
+    code.i32(source.immediate);
+    code.memory(narrowStores[bytes], rest);
+  }
+}
+
+/** An address on the stack, as base plus an offset for the memarg; `aligned` when it is known to be a multiple of the access's size. */
+interface AtomicAddress {
+  readonly rest: number;
+  readonly aligned: boolean;
+}
+
+/** Frames and map values begin at multiples of 8; other addresses are only known when the program runs. */
+function pushAtomicAddress(context: FunctionContext, base: number, offset: number, bytes: AccessSize): AtomicAddress {
+  const value = factOf(context.state, base);
+  const rest = pushAddress(context, base, offset);
+  const isMultiple = (number: number) => number % bytes === 0;
+  const aligned =
+    bytes === 1 ||
+    (value?.kind === "frame" && isMultiple(value.offset + offset)) ||
+    (value?.kind === "mapValue" && isMultiple(value.offset + offset)) ||
+    (value?.kind === "address" && isMultiple(value.address + offset));
+  return { rest, aligned };
+}
+
+/**
+ * Atomics trap in WebAssembly when the address is not naturally aligned, and work on x86: where the alignment is not known, it is tested, and what is not
+ * aligned is done by plain accesses. The address is on the stack; `atomic` and `plain` find it there and leave the same.
+ */
+function whenAligned(
+  context: FunctionContext,
+  address: AtomicAddress,
+  bytes: AccessSize,
+  result: boolean,
+  atomic: () => void,
+  plain: () => void,
+): void {
+  const { code } = context;
+  if (address.aligned) {
+    atomic();
+    return;
+  }
+  const at = context.scratch("i32");
+  code.tee(at);
+  if (address.rest !== 0) {
+    code.i32(address.rest);
+    code.op("i32.add");
+  }
+  code.i32(bytes - 1);
+  code.op("i32.and");
+  code.op("i32.eqz");
+  code.if(result ? "i64" : undefined);
+  code.get(at);
+  atomic();
+  code.else();
+  code.get(at);
+  plain();
+  code.end();
+}
+
+const readModifyWrite: Record<AtomicOperation, readonly [MemoryName, MemoryName]> = {
+  add: ["i64.atomic.rmw32.add_u", "i64.atomic.rmw.add"],
+  or: ["i64.atomic.rmw32.or_u", "i64.atomic.rmw.or"],
+  and: ["i64.atomic.rmw32.and_u", "i64.atomic.rmw.and"],
+  xor: ["i64.atomic.rmw32.xor_u", "i64.atomic.rmw.xor"],
+  xchg: ["i64.atomic.rmw32.xchg_u", "i64.atomic.rmw.xchg"],
+  cmpxchg: ["i64.atomic.rmw32.cmpxchg_u", "i64.atomic.rmw.cmpxchg"],
+};
+
+/** Atomic operations; fetched values and r0 of a 32-bit cmpxchg are zero-extended. RFC 9669, section 5.3. */
+export function emitAtomic(context: FunctionContext, operation: Extract<Operation, { kind: "atomic" }>): void {
+  const { code } = context;
+  const { name, base, offset, bytes, src, fetch } = operation;
+  const address = pushAtomicAddress(context, base, offset, bytes);
+  const atomic = () => {
+    if (name === "cmpxchg") pushExpected(context, bytes);
+    pushRegister(context, src);
+    code.memory(readModifyWrite[name][bytes === 8 ? 1 : 0], address.rest);
+  };
+  whenAligned(context, address, bytes, true, atomic, () => emitPlainUpdate(context, operation, address.rest));
+  if (name === "cmpxchg") setRegister(context, 0);
+  else if (fetch) setRegister(context, src);
+  else code.op("drop");
+}
+
+/** What a cmpxchg compares with: r0, of which the 32-bit form takes the low half. */
+function pushExpected(context: FunctionContext, bytes: AccessSize): void {
+  pushRegister(context, 0);
+  if (bytes === 8) return;
+  context.code.op("i32.wrap_i64");
+  context.code.op("i64.extend_i32_u");
+}
+
+/** The same by a plain load and store: address on the stack, old value left there. */
+function emitPlainUpdate(context: FunctionContext, { name, bytes, src }: Extract<Operation, { kind: "atomic" }>, rest: number): void {
+  const { code } = context;
+  const at = context.scratch("i32");
+  const old = context.scratch("i64");
+  code.set(at);
+  code.get(at);
+  code.memory(loads[bytes], rest);
+  code.set(old);
+  code.get(at);
+  if (name === "cmpxchg") {
+    pushRegister(context, src);
+    code.get(old);
+    code.get(old);
+    pushExpected(context, bytes);
+    code.op("i64.eq");
+    code.op("select");
+  } else if (name === "xchg") pushRegister(context, src);
+  else {
+    code.get(old);
+    pushRegister(context, src);
+    code.op(`i64.${name}`);
+  }
+  code.memory(stores[bytes], rest);
+  code.get(old);
+}
+
+export function emitLoadAcquire(context: FunctionContext, operation: Extract<Operation, { kind: "loadAcquire" }>): void {
+  const { code } = context;
+  const { dst, base, offset, bytes } = operation;
+  const address = pushAtomicAddress(context, base, offset, bytes);
+  whenAligned(
+    context,
+    address,
+    bytes,
+    true,
+    () => code.memory(atomicLoads[bytes], address.rest),
+    () => code.memory(loads[bytes], address.rest),
+  );
+  setRegister(context, dst);
+}
+
+export function emitStoreRelease(context: FunctionContext, operation: Extract<Operation, { kind: "storeRelease" }>): void {
+  const { code } = context;
+  const { src, base, offset, bytes } = operation;
+  const address = pushAtomicAddress(context, base, offset, bytes);
+  const store = (name: MemoryName) => () => {
+    pushRegister(context, src);
+    code.memory(name, address.rest);
+  };
+  whenAligned(context, address, bytes, false, store(atomicStores[bytes]), store(stores[bytes]));
+}

@@ -1,0 +1,137 @@
+import {
+  type AccessSize,
+  type AluMeaning,
+  type AtomicOperation,
+  type BranchMeaning,
+  type Instruction,
+  targetOf,
+  wideImmediate,
+} from "../isa/index.ts";
+import type { VerifiedProgram } from "../verifier/index.ts";
+
+/** The second operand of an instruction: a register, an immediate sign-extended to 64 bits, or none. */
+export type Source = { readonly register: number } | { readonly immediate: number };
+
+interface Access {
+  readonly base: number;
+  readonly offset: number;
+  readonly bytes: AccessSize;
+}
+
+/** What an instruction does, as the compiler sees it: rows and fields of the instruction brought together. Jump targets are instruction indices. */
+export type Operation =
+  | {
+      readonly kind: "alu";
+      readonly name: string;
+      readonly meaning: AluMeaning;
+      readonly width: 32 | 64;
+      readonly dst: number;
+      readonly source: Source;
+    }
+  | { readonly kind: "constant"; readonly dst: number; readonly value: bigint }
+  | { readonly kind: "map"; readonly dst: number; readonly map: number }
+  | { readonly kind: "mapValue"; readonly dst: number; readonly map: number; readonly offset: number }
+  | { readonly kind: "callback"; readonly dst: number; readonly target: number }
+  | ({ readonly kind: "load"; readonly dst: number; readonly signed: boolean } & Access)
+  | ({ readonly kind: "store"; readonly source: Source } & Access)
+  | ({
+      readonly kind: "atomic";
+      readonly name: AtomicOperation;
+      readonly src: number;
+      readonly fetch: boolean;
+    } & Access)
+  | ({ readonly kind: "loadAcquire"; readonly dst: number } & Access)
+  | ({ readonly kind: "storeRelease"; readonly src: number } & Access)
+  /** LD_ABS, or LD_IND with an index register, from the packet of the context in r6. */
+  | { readonly kind: "packetLoad"; readonly bytes: 1 | 2 | 4; readonly offset: number; readonly index: number | undefined }
+  | { readonly kind: "helper"; readonly id: number }
+  | { readonly kind: "kfunc"; readonly id: number }
+  | { readonly kind: "call"; readonly target: number }
+  | {
+      readonly kind: "branch";
+      readonly name: string;
+      readonly condition: BranchMeaning;
+      readonly width: 32 | 64;
+      readonly dst: number;
+      readonly source: Source;
+      readonly target: number;
+    }
+  | { readonly kind: "mayGoto"; readonly target: number }
+  | { readonly kind: "jump"; readonly target: number }
+  | { readonly kind: "exit" }
+  /** Not built (arena address casts, kernel variables): compiles to a trap that names the opcode. */
+  | { readonly kind: "unbuilt"; readonly code: number }
+  /** The second half of a 16-byte load. */
+  | { readonly kind: "continuation" };
+
+/** Operations by instruction slot. The program has been checked: every slot holds an instruction of the table, or the second half of one. */
+export function readOperations(instructions: VerifiedProgram["instructions"]): Operation[] {
+  return instructions.map((instruction) => (instruction === undefined ? { kind: "continuation" } : operationOf(instruction)));
+}
+
+function operationOf(instruction: Instruction): Operation {
+  const { row, dst, src, offset, imm, high } = instruction;
+  const source = (operand: "imm" | "src" | "none"): Source => (operand === "src" ? { register: src } : { immediate: imm });
+  switch (row.kind) {
+    case "alu64":
+    case "alu32":
+      return {
+        kind: "alu",
+        name: row.operation,
+        meaning: row.meaning,
+        width: row.kind === "alu64" ? 64 : 32,
+        dst,
+        source: source(row.operand),
+      };
+    case "load":
+      return { kind: "load", dst, base: src, offset, bytes: row.size, signed: row.signed };
+    case "store":
+      return { kind: "store", base: dst, offset, bytes: row.size, source: source(row.operand) };
+    case "atomic":
+      return { kind: "atomic", name: row.operation, base: dst, offset, bytes: row.size, src, fetch: row.fetch };
+    case "load_acquire":
+      return { kind: "loadAcquire", dst, base: src, offset, bytes: row.size };
+    case "store_release":
+      return { kind: "storeRelease", src, base: dst, offset, bytes: row.size };
+    case "load_imm64":
+      switch (row.source) {
+        case "value":
+          return { kind: "constant", dst, value: wideImmediate(instruction) };
+        case "map":
+        case "map_index":
+          return { kind: "map", dst, map: imm };
+        case "map_value":
+        case "map_index_value":
+          return { kind: "mapValue", dst, map: imm, offset: high };
+        case "function":
+          return { kind: "callback", dst, target: targetOf(instruction)! };
+        case "variable":
+          return { kind: "unbuilt", code: row.code };
+      }
+      break;
+    case "legacy_load":
+      return { kind: "packetLoad", bytes: row.size, offset: imm, index: row.mode === "ind" ? src : undefined };
+    case "branch64":
+    case "branch32":
+      return {
+        kind: "branch",
+        name: row.operation,
+        condition: row.condition,
+        width: row.kind === "branch64" ? 64 : 32,
+        dst,
+        source: source(row.operand),
+        target: targetOf(instruction)!,
+      };
+    case "may_goto":
+      return { kind: "mayGoto", target: targetOf(instruction)! };
+    case "jump":
+      return { kind: "jump", target: targetOf(instruction)! };
+    case "call":
+      if (row.callee === "function") return { kind: "call", target: targetOf(instruction)! };
+      return { kind: row.callee, id: imm };
+    case "exit":
+      return { kind: "exit" };
+    case "address_space_cast":
+      return { kind: "unbuilt", code: row.code };
+  }
+}

@@ -1,0 +1,128 @@
+import { CodeWriter, type FunctionType, ModuleWriter, type ValueType } from "../../wasm/index.ts";
+import type { RuntimeFunction } from "../spec.ts";
+import type { VerifiedProgram } from "../verifier/index.ts";
+import { coldEntry, TAIL_CALL } from "./calls.ts";
+import { type ProgramContext, pushCpuField } from "./context.ts";
+import type { CompileEnvironment } from "./environment.ts";
+import { compileFunction } from "./function.ts";
+import { readOperations } from "./operation.ts";
+import { type TrapTable, trapTable } from "./traps.ts";
+
+/** A program as WebAssembly. All of it can be sent to a worker; `bytes` only while nobody needs them here. */
+export interface CompiledProgram {
+  readonly name: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Table index of the program; its callbacks follow it. */
+  readonly slot: number;
+  /** Table slots that it takes: 1, and one for each callback. */
+  readonly slots: number;
+  readonly traps: TrapTable;
+}
+
+const PROGRAM: FunctionType = { parameters: ["i64"], results: ["i64"] };
+const FIVE: readonly ValueType[] = ["i64", "i64", "i64", "i64", "i64"];
+const SUBPROGRAM: FunctionType = { parameters: [...FIVE, "i32"], results: ["i64"] };
+const CALLBACK: FunctionType = { parameters: FIVE, results: ["i64"] };
+const wasmResults = { i64: ["i64"], u32: ["i32"], s32: ["i32"], none: [] } as const satisfies Record<
+  RuntimeFunction["result"],
+  ValueType[]
+>;
+
+/** Name of the export that goes into table slot `slot + index`. */
+const exportName = (index: number): string => (index === 0 ? "program" : `callback${index}`);
+
+type Surroundings = Pick<ProgramContext, "operations" | "environment" | "helpers" | "legacyLoads" | "kfuncNames" | "unbuilt">;
+
+/** Runtime functions that the program's calls may need, each once by its export's name. */
+function neededFunctions({ operations, environment, helpers, legacyLoads, kfuncNames }: Surroundings): RuntimeFunction[] {
+  const needed = new Map<string, RuntimeFunction>();
+  const need = (runtimeFunction: RuntimeFunction | undefined) => {
+    if (runtimeFunction !== undefined) needed.set(runtimeFunction.entry, runtimeFunction);
+  };
+  const seen = new Set<number>();
+  for (const operation of operations) {
+    if (operation.kind === "packetLoad") need(legacyLoads?.[operation.bytes]);
+    else if (operation.kind === "kfunc") need(environment.kfuncs?.get(kfuncNames.get(operation.id) ?? ""));
+    else if (operation.kind === "helper" && !seen.has(operation.id)) {
+      seen.add(operation.id);
+      const helper = helpers.get(operation.id);
+      if (helper === undefined) continue;
+      if (operation.id === TAIL_CALL) need(environment.tailCallSlot);
+      else need(helper.cold ? coldEntry : helper.call);
+      for (const map of environment.maps) need(environment.mapOperation?.(operation.id, map));
+    }
+  }
+  return [...needed.values()];
+}
+
+/**
+ * Compiles a checked program against its surroundings. Time is linear in its length. The module imports `env.memory`, `env.table`, and from `runtime` the global
+ * `cpu` and the functions it calls.
+ */
+export function compileProgram(verified: VerifiedProgram, environment: CompileEnvironment): CompiledProgram {
+  const { spec, type, callbacks, unbuilt } = verified;
+  const surroundings: Surroundings = {
+    environment,
+    operations: readOperations(verified.instructions),
+    helpers: type.helpers,
+    legacyLoads: type.legacyLoads,
+    kfuncNames: spec.kfuncs ?? new Map(),
+    unbuilt,
+  };
+  const module = new ModuleWriter(spec.name);
+  module.importMemory("env", "memory", { minimum: 1, maximum: 65536, shared: true });
+  module.importTable("env", "table", { minimum: 1 });
+  const cpu = module.importGlobal("runtime", "cpu", "i32", true);
+  const imports = new Map<string, number>();
+  for (const { entry, parameters, result } of neededFunctions(surroundings)) {
+    imports.set(entry, module.importFunction("runtime", entry, { parameters, results: wasmResults[result] }));
+  }
+  const functions = new Map(
+    verified.functions.map(({ name, start }, index) => [start, module.declare(name, index === 0 ? PROGRAM : SUBPROGRAM)] as const),
+  );
+  const program: ProgramContext = {
+    ...surroundings,
+    importOf: ({ entry }) => imports.get(entry)!,
+    functionAt: (instruction) => functions.get(instruction)!,
+    callbackSlot: (instruction) => environment.slot + 1 + callbacks.indexOf(instruction),
+    programType: module.type(PROGRAM),
+    cpu,
+  };
+  const compiled = verified.functions.map((made, index) => {
+    const { code, marks } = compileFunction(program, made, index === 0);
+    module.define(functions.get(made.start)!, code);
+    return { marks };
+  });
+  module.exportFunction(exportName(0), functions.get(0)!);
+  for (const [index, target] of callbacks.entries()) {
+    const thunk = module.declare(`callback${index + 1}`, CALLBACK);
+    module.define(thunk, callbackThunk(program, functions.get(target)!));
+    module.exportFunction(exportName(index + 1), thunk);
+  }
+  const { bytes, codeStart } = module.finish();
+  return {
+    name: spec.name,
+    bytes: bytes as Uint8Array<ArrayBuffer>,
+    slot: environment.slot,
+    slots: 1 + callbacks.length,
+    traps: trapTable(
+      imports.size,
+      codeStart,
+      compiled.map(({ marks }) => marks),
+    ),
+  };
+}
+
+/** What a callback's table slot holds: r1..r5 as they come, and the frame that the helper's caller left in the CPU block. */
+function callbackThunk(program: ProgramContext, target: number): CodeWriter {
+  const code = new CodeWriter(["r1", "r2", "r3", "r4", "r5"]);
+  for (let register = 0; register < 5; register++) code.get(register);
+  pushCpuField({ code, program }, "callback_fp");
+  code.returnCall(target);
+  return code;
+}
+
+/** Puts an instance of the program's module into the table, callbacks behind it. */
+export function installProgram({ slot, slots }: CompiledProgram, instance: WebAssembly.Instance, table: WebAssembly.Table): void {
+  for (let index = 0; index < slots; index++) table.set(slot + index, instance.exports[exportName(index)]);
+}
