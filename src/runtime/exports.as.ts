@@ -1,6 +1,7 @@
 export { jiffies64, ktimeGetBootNs, ktimeGetCoarseNs, ktimeGetNs, ktimeGetTaiNs } from "./clock.as";
 export { cold } from "./cold.as";
 export { cpu, getNumaNodeId, getSmpProcessorId, setCpu } from "./cpu.as";
+export { dynptrData, dynptrFromMem, dynptrRead, dynptrWrite } from "./dynptr.as";
 export { releaseLocks, spinLock, spinUnlock } from "./lock.as";
 export { arrayLookup, percpuArrayLookup } from "./maps/array.as";
 export {

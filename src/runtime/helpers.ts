@@ -14,6 +14,10 @@ const rows: readonly HelperRow[] = [
   [118, "bpf_jiffies64", "jiffies64", "", "i64"],
   [125, "bpf_ktime_get_boot_ns", "ktimeGetBootNs", "", "i64"],
   [160, "bpf_ktime_get_coarse_ns", "ktimeGetCoarseNs", "", "i64"],
+  [197, "bpf_dynptr_from_mem", "dynptrFromMem", "iili", "s32"],
+  [201, "bpf_dynptr_read", "dynptrRead", "iiiil", "s32"],
+  [202, "bpf_dynptr_write", "dynptrWrite", "iiiil", "s32"],
+  [203, "bpf_dynptr_data", "dynptrData", "iii", "u32"],
   [208, "bpf_ktime_get_tai_ns", "ktimeGetTaiNs", "", "i64"],
 ];
 
