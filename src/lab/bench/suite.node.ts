@@ -1,0 +1,80 @@
+import { openKernel } from "../../kernel/index.ts";
+import type { Problem } from "../../problem/index.ts";
+import { readBenchFiles } from "./benchFiles.node.ts";
+import { type BenchCase, benchCases, emptyCases } from "./cases.ts";
+import type { BenchEngine, LoadedObject } from "./engine.ts";
+import { KernelEngine } from "./kernelEngine.node.ts";
+import { declareBenchNetwork } from "./kernelNetwork.node.ts";
+import { type Contender, type Measurement, measure } from "./measure.ts";
+import { benchPackets } from "./packets.ts";
+import { openSimulatedEngines } from "./simulatedEngine.ts";
+
+export interface BenchOptions {
+  /** Names of programs to measure; all unless said. */
+  readonly programs?: readonly string[];
+  /** Samples of each engine; 5 at least, for the kernel's sake. */
+  readonly rounds?: number;
+  /** false leaves the live kernel out. */
+  readonly kernel?: boolean;
+  /** Told of every measurement as it is done. */
+  readonly onMeasured?: (measurement: Measurement) => void;
+}
+
+export interface BenchResult {
+  readonly measurements: readonly Measurement[];
+  /** Why the live kernel was not measured; null when it was. */
+  readonly kernelMissing: Problem | null;
+}
+
+/** Names that `BenchOptions.programs` may hold. */
+export const benchProgramNames: readonly string[] = benchCases.map(({ program }) => program);
+
+/** Measures the programs in every engine that is at hand. */
+export async function runBench({ programs, rounds = 5, kernel = true, onMeasured }: BenchOptions = {}): Promise<BenchResult> {
+  const cases = benchCases.filter(({ program }) => programs === undefined || programs.includes(program));
+  const opened = kernel ? openKernel() : undefined;
+  const simulated = openSimulatedEngines();
+  if (!opened?.ok) {
+    const measurements = await measureAll(cases, simulated, rounds, onMeasured);
+    return { measurements, kernelMissing: opened?.problem ?? null };
+  }
+  using live = opened.value;
+  const measurements = await live.inNetworkNamespace(() => {
+    declareBenchNetwork();
+    return measureAll(cases, [...simulated, new KernelEngine(live)], rounds, onMeasured);
+  });
+  return { measurements, kernelMissing: null };
+}
+
+async function measureAll(
+  cases: readonly BenchCase[],
+  engines: readonly BenchEngine[],
+  rounds: number,
+  onMeasured: BenchOptions["onMeasured"],
+): Promise<Measurement[]> {
+  const empties = { xdp: loadInAll(emptyCases.xdp, engines), sched_cls: loadInAll(emptyCases.sched_cls, engines) };
+  const measurements: Measurement[] = [];
+  for (const one of cases) {
+    const loaded = loadInAll(one, engines);
+    for (const name of one.packets) {
+      const packet = benchPackets[name]();
+      const contenders = engines.map(
+        (engine): Contender => ({
+          engine: engine.name,
+          form: loaded.get(engine)!.prepare(one.entry, packet),
+          form8: one.entry8 === undefined ? undefined : loaded.get(engine)!.prepare(one.entry8, packet),
+          empty: empties[one.type].get(engine)!.prepare(emptyCases[one.type].entry, packet),
+        }),
+      );
+      const measurement = await measure(one.program, name, contenders, { rounds });
+      measurements.push(measurement);
+      onMeasured?.(measurement);
+    }
+  }
+  return measurements;
+}
+
+function loadInAll(one: BenchCase, engines: readonly BenchEngine[]): Map<BenchEngine, LoadedObject> {
+  const { object, contents } = readBenchFiles(one);
+  return new Map(engines.map((engine) => [engine, engine.load(object, contents)]));
+}
