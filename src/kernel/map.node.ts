@@ -34,11 +34,15 @@ export class KernelMap {
   /** Bytes that a look-up returns. */
   readonly valueSize: number;
 
+  /** A look-up returns one slice for each possible CPU. */
+  readonly perCpu: boolean;
+
   constructor(libc: Libc, spec: MapSpec, fd: number) {
     this.#libc = libc;
     this.spec = spec;
     this.fd = fd;
-    this.valueSize = perCpuTypes.has(spec.type) ? ((spec.valueSize + 7) & ~7) * possibleCpus() : spec.valueSize;
+    this.perCpu = perCpuTypes.has(spec.type);
+    this.valueSize = this.perCpu ? ((spec.valueSize + 7) & ~7) * possibleCpus() : spec.valueSize;
   }
 
   /** Throws when the kernel refuses. Names longer than the kernel's 15 letters are cut. */

@@ -17,4 +17,5 @@ export {
 export { hostLookupElem, hostUpdateElem, mapDeleteElem, mapLookupElem, mapUpdateElem } from "./maps/operations.as";
 export { tailCallSlot } from "./maps/progArray.as";
 export { getPrandomU32 } from "./random.as";
+export { repeatProgram } from "./repeat.as";
 export { runProgram } from "./run.as";

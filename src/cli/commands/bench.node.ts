@@ -1,7 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { benchProgramNames, describeMachine, runBench } from "../../lab/index.ts";
 import { benchJson, benchMarkdown, benchText } from "../../report/index.ts";
-import { formatProblem } from "../failure.node.ts";
 
 interface Options {
   readonly json?: true;
@@ -39,7 +38,7 @@ export function registerBench(program: Command): void {
 
 async function bench({ json, markdown, program, rounds, kernel }: Options): Promise<void> {
   const { measurements, kernelMissing } = await runBench({ ...(program && { programs: program }), rounds, kernel });
-  if (kernelMissing !== null) process.stderr.write(formatProblem(kernelMissing).replace("error", "note"));
+  if (kernelMissing !== null) process.stderr.write(`note: ${kernelMissing.message}\n try: ${kernelMissing.hint ?? ""}\n`);
   if (json) process.stdout.write(`${JSON.stringify(benchJson(measurements), null, 2)}\n`);
   else if (markdown) process.stdout.write(benchMarkdown(measurements, describeMachine()));
   else process.stdout.write(benchText(measurements));

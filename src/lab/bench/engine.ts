@@ -1,4 +1,13 @@
 import type { ObjectFile } from "../../bpf/elf/index.ts";
+import type { MapSpec } from "../../bpf/spec.ts";
+import {
+  BPF_MAP_TYPE_ARRAY,
+  BPF_MAP_TYPE_HASH,
+  BPF_MAP_TYPE_LPM_TRIE,
+  BPF_MAP_TYPE_LRU_HASH,
+  BPF_MAP_TYPE_PERCPU_ARRAY,
+  BPF_MAP_TYPE_PERCPU_HASH,
+} from "../../layout/index.ts";
 import type { MapContents } from "./contents.ts";
 
 export type EngineName = "interp" | "jit" | "kernel";
@@ -25,6 +34,29 @@ export interface BenchEngine {
 }
 
 export interface LoadedObject {
-  /** The object's program of this name on this packet. */
-  prepare(entry: string, packet: Uint8Array): PreparedRun;
+  /** The object's program of this name, ready for packets. */
+  program(entry: string): LoadedForm;
+  /** What the object's maps hold now, by name; of a per-CPU map one value for each CPU. Maps of devices, CPUs and sockets are left out. */
+  dump(): ReadonlyMap<string, readonly DumpedEntry[]>;
 }
+
+export interface LoadedForm {
+  on(packet: Uint8Array): PreparedRun;
+}
+
+export interface DumpedEntry {
+  readonly key: Uint8Array;
+  readonly values: readonly Uint8Array[];
+}
+
+const dumpedTypes: ReadonlySet<number> = new Set([
+  BPF_MAP_TYPE_HASH,
+  BPF_MAP_TYPE_ARRAY,
+  BPF_MAP_TYPE_PERCPU_HASH,
+  BPF_MAP_TYPE_PERCPU_ARRAY,
+  BPF_MAP_TYPE_LRU_HASH,
+  BPF_MAP_TYPE_LPM_TRIE,
+]);
+
+/** The map holds values of the program's, which mean the same in every engine. */
+export const isDumped = ({ type }: MapSpec): boolean => dumpedTypes.has(type);

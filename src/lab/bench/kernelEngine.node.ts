@@ -2,7 +2,7 @@ import type { ObjectFile } from "../../bpf/elf/index.ts";
 import type { Kernel, KernelMap, KernelProgram } from "../../kernel/index.ts";
 import { ProblemError } from "../../problem/index.ts";
 import type { MapContents } from "./contents.ts";
-import type { BenchEngine, LoadedObject, PreparedRun, RepeatedRun } from "./engine.ts";
+import { type BenchEngine, type DumpedEntry, isDumped, type LoadedObject, type PreparedRun, type RepeatedRun } from "./engine.ts";
 import { benchProblems } from "./problems.ts";
 
 /** The live kernel's JIT, by BPF_PROG_TEST_RUN. */
@@ -17,17 +17,24 @@ export class KernelEngine implements BenchEngine {
   load(object: ObjectFile, contents: readonly MapContents[]): LoadedObject {
     const maps = this.#kernel.createMaps(object.maps);
     for (const { map, entries } of contents) fill(maps.get(map.name)!, entries);
-    const programs = new Map<string, KernelProgram>();
-    const program = (entry: string): KernelProgram => {
-      const loaded = programs.get(entry);
-      if (loaded) return loaded;
-      const spec = object.programs.find(({ name }) => name === entry);
-      if (!spec) throw new ProblemError(benchProblems.bench_program_missing({ object: object.file, entry }));
-      const fresh = this.#kernel.loadProgram(spec, maps);
-      programs.set(entry, fresh);
-      return fresh;
+    return {
+      program: (entry) => {
+        const spec = object.programs.find(({ name }) => name === entry);
+        if (!spec) throw new ProblemError(benchProblems.bench_program_missing({ object: object.file, entry }));
+        const program = this.#kernel.loadProgram(spec, maps);
+        return { on: (packet) => new KernelRun(program, packet) };
+      },
+      dump: () => new Map([...maps].filter(([, { spec }]) => isDumped(spec)).map(([name, map]) => [name, [...dumped(map)]])),
     };
-    return { prepare: (entry, packet) => new KernelRun(program(entry), packet) };
+  }
+}
+
+function* dumped(map: KernelMap): Generator<DumpedEntry> {
+  const { valueSize } = map.spec;
+  const slice = map.perCpu ? (valueSize + 7) & ~7 : valueSize;
+  for (const [key, value] of map.entries()) {
+    const values = Array.from({ length: value.length / slice }, (_, cpu) => value.subarray(cpu * slice, cpu * slice + valueSize));
+    yield { key, values };
   }
 }
 

@@ -17,8 +17,8 @@ export interface BenchMachine {
 
 function commit(): string | null {
   try {
-    const options = { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], cwd: new URL(".", import.meta.url) } as const;
-    return execFileSync("git", ["describe", "--always", "--dirty"], options).trim();
+    const cwd = new URL(".", import.meta.url);
+    return execFileSync("git", ["describe", "--always", "--dirty"], { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
   } catch {
     return null;
   }

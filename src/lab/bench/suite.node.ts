@@ -2,7 +2,7 @@ import { openKernel } from "../../kernel/index.ts";
 import type { Problem } from "../../problem/index.ts";
 import { readBenchFiles } from "./benchFiles.node.ts";
 import { type BenchCase, benchCases, emptyCases } from "./cases.ts";
-import type { BenchEngine, LoadedObject } from "./engine.ts";
+import type { BenchEngine, LoadedForm } from "./engine.ts";
 import { KernelEngine } from "./kernelEngine.node.ts";
 import { declareBenchNetwork } from "./kernelNetwork.node.ts";
 import { type Contender, type Measurement, measure } from "./measure.ts";
@@ -52,20 +52,16 @@ async function measureAll(
   rounds: number,
   onMeasured: BenchOptions["onMeasured"],
 ): Promise<Measurement[]> {
-  const empties = { xdp: loadInAll(emptyCases.xdp, engines), sched_cls: loadInAll(emptyCases.sched_cls, engines) };
+  const empties = { xdp: programInAll(emptyCases.xdp, engines), sched_cls: programInAll(emptyCases.sched_cls, engines) };
   const measurements: Measurement[] = [];
   for (const one of cases) {
-    const loaded = loadInAll(one, engines);
+    const programs = programInAll(one, engines);
     for (const name of one.packets) {
       const packet = benchPackets[name]();
-      const contenders = engines.map(
-        (engine): Contender => ({
-          engine: engine.name,
-          form: loaded.get(engine)!.prepare(one.entry, packet),
-          form8: one.entry8 === undefined ? undefined : loaded.get(engine)!.prepare(one.entry8, packet),
-          empty: empties[one.type].get(engine)!.prepare(emptyCases[one.type].entry, packet),
-        }),
-      );
+      const contenders = engines.map((engine): Contender => {
+        const { form, form8 } = programs.get(engine)!;
+        return { engine: engine.name, form: form.on(packet), form8: form8?.on(packet), empty: empties[one.type].get(engine)!.form.on(packet) };
+      });
       const measurement = await measure(one.program, name, contenders, { rounds });
       measurements.push(measurement);
       onMeasured?.(measurement);
@@ -74,7 +70,17 @@ async function measureAll(
   return measurements;
 }
 
-function loadInAll(one: BenchCase, engines: readonly BenchEngine[]): Map<BenchEngine, LoadedObject> {
+interface Forms {
+  readonly form: LoadedForm;
+  readonly form8: LoadedForm | undefined;
+}
+
+/** The case's forms, loaded with its map contents into every engine. */
+function programInAll(one: BenchCase, engines: readonly BenchEngine[]): Map<BenchEngine, Forms> {
   const { object, contents } = readBenchFiles(one);
-  return new Map(engines.map((engine) => [engine, engine.load(object, contents)]));
+  const loadInto = (engine: BenchEngine): Forms => {
+    const loaded = engine.load(object, contents);
+    return { form: loaded.program(one.entry), form8: one.entry8 === undefined ? undefined : loaded.program(one.entry8) };
+  };
+  return new Map(engines.map((engine) => [engine, loadInto(engine)]));
 }

@@ -1,0 +1,1 @@
+export { type BenchJsonRow, benchJson, benchMarkdown, benchText } from "./bench.ts";
