@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { registerBench } from "./commands/bench.node.ts";
 import { reportFailure } from "./failure.node.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
@@ -14,6 +15,7 @@ function commandLine(): Command {
     .version(version)
     .showHelpAfterError("(run with --help for the options)")
     .exitOverride();
+  registerBench(program);
   return program;
 }
 
