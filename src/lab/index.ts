@@ -1,5 +1,5 @@
-export { type BenchMachine, describeMachine } from "./bench/machine.node.ts";
 export type { EngineName } from "./bench/engine.ts";
+export { type BenchMachine, describeMachine } from "./bench/machine.node.ts";
 export type { Measurement } from "./bench/measure.ts";
-export { type Ratios, ratiosOf, verdictOf, type Verdict } from "./bench/ratios.ts";
+export { type Ratios, ratiosOf, type Verdict, verdictOf } from "./bench/ratios.ts";
 export { type BenchOptions, type BenchResult, benchProgramNames, runBench } from "./bench/suite.node.ts";

@@ -78,7 +78,8 @@ function verdictLines(measurements: readonly Measurement[]): string[] {
   const { mean, worst } = verdictOf(measurements);
   if (mean === null) return ["The live kernel was not measured."];
   const lines = [`Geometric mean of the net ratios, compiler to BPF_PROG_TEST_RUN: ${mean.toFixed(2)}.`];
-  if (worst !== null) lines.push(`Highest among programs of 20 ns or more: ${worst.ratio.toFixed(2)}, ${worst.program} on ${worst.packet}.`);
+  if (worst !== null)
+    lines.push(`Highest among programs of 20 ns or more: ${worst.ratio.toFixed(2)}, ${worst.program} on ${worst.packet}.`);
   return lines;
 }
 

@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const hasClang19 = spawnSync("clang-19", ["--version"]).status === 0 && spawnSync("llvm-strip-19", ["--version"]).status === 0;
-const run = (...command: [string, ...string[]]) => execFileSync(command[0], command.slice(1), { cwd: root, encoding: "utf8", stdio: "pipe" });
+const run = (...command: [string, ...string[]]) =>
+  execFileSync(command[0], command.slice(1), { cwd: root, encoding: "utf8", stdio: "pipe" });
 
 test("the captures are what their script makes", () => {
   expect(run(process.execPath, "pcaps/make.mjs", "--check")).toBe("");

@@ -1,6 +1,6 @@
 import type { ObjectFile } from "../../bpf/elf/index.ts";
 import { type CompiledMap, compileProgram, installProgram } from "../../bpf/jit/index.ts";
-import { helperTable, type ProgramSpec, type ProgramType } from "../../bpf/spec.ts";
+import { helperTable, type ProgramSpec, type ProgramType, type ProgramTypeName } from "../../bpf/spec.ts";
 import { type VerifiedProgram, verify } from "../../bpf/verifier/index.ts";
 import { MapHeader } from "../../layout/index.ts";
 import { ProblemError } from "../../problem/index.ts";
@@ -25,6 +25,12 @@ import { layOutBenchNetwork } from "./simulatedNetwork.ts";
 
 /** Room for what a program may put in front of a packet. */
 const PAGE_SIZE = 4096;
+
+const withGeneralHelpers = (type: ProgramType): ProgramType => ({ ...type, helpers: helperTable(generalHelpers, type.helpers) });
+const types: Readonly<Record<ProgramTypeName, ProgramType>> = {
+  xdp: withGeneralHelpers(xdpProgramType),
+  sched_cls: withGeneralHelpers(tcProgramType),
+};
 
 type Repeat = (slot: number, context: number, repeat: number) => bigint;
 
@@ -63,20 +69,19 @@ class SimulatedEngine implements BenchEngine {
   }
 
   #program(spec: ProgramSpec, maps: readonly BpfMap[]): LoadedForm {
-    const type = spec.type === "xdp" ? xdpProgramType : tcProgramType;
+    const type = types[spec.type];
     const verified = verify(spec, type);
     if (!verified.accepted) throw new ProblemError(verified.problem);
-    const slot = this.#compile(verified, type, maps);
+    const slot = this.#compile(verified, maps);
     const testRun = spec.type === "xdp" ? this.#xdp : this.#tc;
     const repeatProgram = this.#runtime.exports.repeatProgram as unknown as Repeat;
     return { on: (packet) => ({ run: (repeat) => timedRun(testRun, packet, (context) => repeatProgram(slot, context, repeat), repeat) }) };
   }
 
-  #compile(program: VerifiedProgram, type: ProgramType, maps: readonly BpfMap[]): number {
+  #compile(program: VerifiedProgram, maps: readonly BpfMap[]): number {
     const compiled = compileProgram(program, {
       slot: this.#nextSlot,
       maps: maps.map((map) => compiledMap(this.#memory, map)),
-      helpers: helperTable(generalHelpers, type.helpers),
     });
     this.#nextSlot += compiled.slots;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(compiled.bytes), {

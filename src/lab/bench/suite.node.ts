@@ -60,7 +60,12 @@ async function measureAll(
       const packet = benchPackets[name]();
       const contenders = engines.map((engine): Contender => {
         const { form, form8 } = programs.get(engine)!;
-        return { engine: engine.name, form: form.on(packet), form8: form8?.on(packet), empty: empties[one.type].get(engine)!.form.on(packet) };
+        return {
+          engine: engine.name,
+          form: form.on(packet),
+          form8: form8?.on(packet),
+          empty: empties[one.type].get(engine)!.form.on(packet),
+        };
       });
       const measurement = await measure(one.program, name, contenders, { rounds });
       measurements.push(measurement);
