@@ -1,0 +1,26 @@
+import type { RunResult } from "../dataplane/index.ts";
+import type { LoadedLine } from "./summary.ts";
+
+/** What `replay --json` prints: the run's result with times as strings (they exceed 2^53), the programs as loaded, and map contents where asked. */
+export function runJson(result: RunResult, programs: readonly LoadedLine[], maps: Readonly<Record<string, unknown>> | null): string {
+  const { firstNs, lastNs, elapsedNs, ...rest } = result;
+  const document = {
+    ...rest,
+    first_ts_ns: firstNs === null ? null : String(firstNs),
+    last_ts_ns: lastNs === null ? null : String(lastNs),
+    elapsed_ns: Math.round(elapsedNs),
+    loaded: programs.map(({ name, where, instructions, wasmBytes, elapsedNs: loadNs, engine, unbuilt }) => ({
+      name,
+      where,
+      instructions,
+      wasm_bytes: wasmBytes,
+      elapsed_ns: Math.round(loadNs),
+      engine,
+      unbuilt,
+    })),
+    ...(maps === null ? {} : { maps }),
+  };
+  return `${JSON.stringify(document, bigintAsString, 2)}\n`;
+}
+
+const bigintAsString = (_key: string, value: unknown): unknown => (typeof value === "bigint" ? String(value) : value);
