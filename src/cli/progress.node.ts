@@ -14,7 +14,13 @@ export function startProgress(total: number): Progress {
   if (!process.stderr.isTTY || total === 0) return silent;
   const started = performance.now();
   const bar = new SingleBar(
-    { format: " {bar} {percentage} %   {packets} packets   {eta_formatted} left", stream: process.stderr, clearOnComplete: true, hideCursor: true, etaBuffer: 50 },
+    {
+      format: " {bar} {percentage} %   {packets} packets   {eta_formatted} left",
+      stream: process.stderr,
+      clearOnComplete: true,
+      hideCursor: true,
+      etaBuffer: 50,
+    },
     Presets.shades_classic,
   );
   let shown = false;
