@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { registerBench } from "./commands/bench.node.ts";
+import { registerDump } from "./commands/dump.node.ts";
 import { reportFailure } from "./failure.node.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
@@ -16,6 +17,7 @@ function commandLine(): Command {
     .showHelpAfterError("(run with --help for the options)")
     .exitOverride();
   registerBench(program);
+  registerDump(program);
   return program;
 }
 

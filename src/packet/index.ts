@@ -15,17 +15,23 @@ export {
   udp,
   type VlanTag,
 } from "./build.ts";
-export { type ByteSource, bytesFromMemory, bytesFromStream } from "./byteSource.ts";
+export { type ByteSource, bytesAfter, bytesFromMemory, bytesFromStream } from "./byteSource.ts";
 export type { CaptureBlock, CaptureInterface, CaptureSource } from "./captureSource.ts";
 export type { CaptureMemory } from "./captureWindow.ts";
 export { internetChecksum, onesComplementSum, pseudoHeaderSum } from "./checksum.ts";
 export type { ChunkSink } from "./chunkWriter.ts";
+export { describePacket, hexRows } from "./describe.ts";
+export { type CaptureWalk, type DescribedPacket, forEachPacket } from "./forEachPacket.ts";
 export { looksLikeCapture } from "./formats.ts";
+export { type LinkHeader, readEthernet, readLink, type VlanHeader } from "./headersLink.ts";
+export { type ArpHeader, type IpHeader, readArp, readIp, readIpv4, readIpv6 } from "./headersNetwork.ts";
+export { type IcmpHeader, readIcmp, readTcp, readUdp, type TcpHeader, type UdpHeader } from "./headersTransport.ts";
 export { canBecomeEthernet, isEthernet, LINKTYPE, type LinkPolicy, linkTypeName } from "./linkTypes.ts";
 export { ETHERTYPE, IP_PROTOCOL } from "./numbers.ts";
 export { type CaptureOptions, openCapture } from "./openCapture.ts";
-export { optionName, optionValueText } from "./optionNames.ts";
+export { type OptionOwner, optionName, optionValueText } from "./optionNames.ts";
 export type { BlockOption } from "./options.ts";
 export { type InterfaceToWrite, type PacketToWrite, PcapngWriter, type SectionDescription, type Verdict } from "./pcapngWriter.ts";
 export { PcapWriter } from "./pcapWriter.ts";
 export type { PacketSource, ReleaseWindows, SourceInterface } from "./source.ts";
+export { resolutionText } from "./timeResolution.ts";
