@@ -11,4 +11,16 @@ export const problems = defineProblems({
     hint: "give each device one --dev; options that follow it belong to it",
     exit: 2,
   },
+  map_file_unreadable: {
+    message: "--map {option}: cannot read {path} ({reason})",
+    hint: "--map NAME=FILE, --map 'NAME={\"key\": value}', or --map FILE with an object from map names to contents",
+  },
+  map_file_syntax: {
+    message: "not JSON or YAML: {reason}",
+    hint: "write a list of { key, value } or an object from keys to values",
+  },
+  map_file_form: {
+    message: "{file} does not hold an object from map names to contents",
+    hint: "give the map's name with --map NAME={file}, or put the contents under its name",
+  },
 });
