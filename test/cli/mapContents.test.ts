@@ -49,6 +49,11 @@ test("a file that is not there, and one with no map names, are refused with what
 
 test("aliases that would blow a small file up are refused", () => {
   const lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"];
-  for (let depth = 1; depth < 12; depth++) lines.push(`a${depth}: &a${depth} [${Array(10).fill(`*a${depth - 1}`).join(", ")}]`);
+  for (let depth = 1; depth < 12; depth++)
+    lines.push(
+      `a${depth}: &a${depth} [${Array(10)
+        .fill(`*a${depth - 1}`)
+        .join(", ")}]`,
+    );
   expect(problemOf(file("bomb.yaml", lines.join("\n"))).code).toBe("map_file_syntax");
 });
