@@ -1,29 +1,26 @@
 import type { FunctionGraph } from "./blocks.ts";
 import { isInline } from "./calls.ts";
 import type { ProgramContext } from "./context.ts";
-import { copyState, emptyState, factOf, joinState, type LookupFacts, MAP_LOOKUP_ELEM, type State, sameState, transfer } from "./facts.ts";
+import { type CallFacts, copyState, emptyState, factOf, joinState, MAP_LOOKUP_ELEM, type State, sameState, transfer } from "./facts.ts";
 import type { Graph, Order } from "./graph.ts";
-import { arrayInR1, keyStore, lookupValue } from "./lookup.ts";
+import { arrayInR1, keyStore, lookupFact } from "./lookup.ts";
 import type { Operation } from "./operation.ts";
 
 /** Locals for stored keys; beyond that, lookups read the key back from the frame. */
 const MAX_FORWARDED = 32;
 
 /** What is known at the start of every node of a function, and how an instruction changes it. */
-export interface FunctionFacts extends LookupFacts {
+export interface FunctionFacts extends CallFacts {
   entry(node: number): State;
   /** Stores of 4 bytes to the frame that an array lookup reads back as its key: their value is kept in a local. */
   readonly forwarded: ReadonlySet<number>;
 }
 
-function lookupFacts(program: ProgramContext): LookupFacts {
+function callFacts(program: ProgramContext): CallFacts {
   const { maps } = program.environment;
   return {
     maps,
-    lookup(state) {
-      const map = arrayInR1(state, maps);
-      return map && lookupValue(state, map);
-    },
+    lookup: (state) => lookupFact(state, maps),
     leavesFrame: (state, helper) => isInline({ program, state }, helper),
   };
 }
@@ -37,7 +34,7 @@ export function analyzeFunction(
   { blocks }: FunctionGraph,
   { successors, order }: Graph & { readonly order: Order },
 ): FunctionFacts {
-  const rules = lookupFacts(program);
+  const rules = callFacts(program);
   const { operations } = program;
   const forwarded = new Set<number>();
   const entries: (State | undefined)[] = new Array(successors.length);

@@ -127,9 +127,9 @@ function overwrite(state: State, base: Value | undefined, offset: number, bytes:
   for (const [at, stored] of state.frame) if (at < from + bytes && from < at + stored.bytes) state.frame.delete(at);
 }
 
-/** Maps whose lookup is an index into an array of values, which the compiler writes inline. */
-export interface LookupFacts {
-  /** What a map lookup with these registers gives: `undefined` unless the map is known and its values are aligned. */
+/** What facts follow from calls. */
+export interface CallFacts {
+  /** What r0 is after a map lookup with these registers. */
   lookup(state: State): Value | undefined;
   /** A helper call with these registers writes nothing to the frame: its code is written inline. */
   leavesFrame(state: State, helper: number): boolean;
@@ -140,7 +140,7 @@ export interface LookupFacts {
 export const MAP_LOOKUP_ELEM = 1;
 
 /** Brings the facts from before an instruction to behind it. */
-export function transfer(state: State, operation: Operation, instruction: number, facts: LookupFacts): void {
+export function transfer(state: State, operation: Operation, instruction: number, facts: CallFacts): void {
   const { registers, frame } = state;
   switch (operation.kind) {
     case "alu":
@@ -156,7 +156,7 @@ export function transfer(state: State, operation: Operation, instruction: number
       return;
     }
     case "map":
-      registers[operation.dst] = { kind: "map", map: operation.map };
+      registers[operation.dst] = facts.maps[operation.map] && { kind: "map", map: operation.map };
       return;
     case "mapValue": {
       const map = facts.maps[operation.map];

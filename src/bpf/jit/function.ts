@@ -121,6 +121,11 @@ class FunctionEmitter implements NodeCode {
     for (let instruction = start; instruction < end; instruction++) {
       const operation = context.program.operations[instruction]!;
       this.marks.push(context.code.position, instruction);
+      if (context.program.unbuilt.has(instruction)) {
+        // What follows in the block is never reached, and its fields may make no sense.
+        emitMissing(context, "id" in operation ? operation.id : 0);
+        return;
+      }
       this.#emit(operation, instruction);
       transfer(context.state, operation, instruction, this.#facts);
     }
@@ -143,10 +148,6 @@ class FunctionEmitter implements NodeCode {
   #emit(operation: Operation, instruction: number): void {
     const context = this.#context;
     const { code, program } = context;
-    if (program.unbuilt.has(instruction)) {
-      emitMissing(context, "id" in operation ? operation.id : 0);
-      return;
-    }
     switch (operation.kind) {
       case "alu":
         this.#alu.assign(operation);
@@ -212,7 +213,8 @@ class FunctionEmitter implements NodeCode {
     const { code, program, mayGoto } = context;
     const last = this.#graph.blocks[node - 1]!.end - 1;
     const operation = program.operations[last]!;
-    if (operation.kind === "branch") this.#alu.condition(operation, negated);
+    if (program.unbuilt.has(last)) code.i32(0);
+    else if (operation.kind === "branch") this.#alu.condition(operation, negated);
     else if (operation.kind === "mayGoto" && mayGoto !== undefined) {
       code.get(mayGoto);
       code.i32(1);

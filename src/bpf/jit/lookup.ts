@@ -1,4 +1,11 @@
-import { BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY } from "../../layout/index.ts";
+import {
+  BPF_MAP_TYPE_ARRAY,
+  BPF_MAP_TYPE_HASH,
+  BPF_MAP_TYPE_LRU_HASH,
+  BPF_MAP_TYPE_LRU_PERCPU_HASH,
+  BPF_MAP_TYPE_PERCPU_ARRAY,
+  BPF_MAP_TYPE_PERCPU_HASH,
+} from "../../layout/index.ts";
 import { FRAME_TOP, type FunctionContext, pushCpuField, pushNarrow, setRegister } from "./context.ts";
 import type { CompiledMap } from "./environment.ts";
 import { factOf, type State, type Stored, type Value } from "./facts.ts";
@@ -14,6 +21,25 @@ export function arrayInR1(state: State, maps: readonly CompiledMap[]): CompiledM
   return map !== undefined && isArrayLookup(map) ? map : undefined;
 }
 
+/** Maps whose values stand at multiples of 8 wherever a lookup finds them (runtime: createMap). */
+const alignedMaps: ReadonlySet<number> = new Set([
+  BPF_MAP_TYPE_ARRAY,
+  BPF_MAP_TYPE_PERCPU_ARRAY,
+  BPF_MAP_TYPE_HASH,
+  BPF_MAP_TYPE_PERCPU_HASH,
+  BPF_MAP_TYPE_LRU_HASH,
+  BPF_MAP_TYPE_LRU_PERCPU_HASH,
+]);
+
+/** What r0 is known to be after a lookup with these registers. */
+export function lookupFact(state: State, maps: readonly CompiledMap[]): Value | undefined {
+  const array = arrayInR1(state, maps);
+  if (array !== undefined) return lookupValue(state, array);
+  const value = factOf(state, 1);
+  const map = value?.kind === "map" ? maps[value.map] : undefined;
+  return map !== undefined && alignedMaps.has(map.type) ? { kind: "mapValue", offset: 0, present: false } : undefined;
+}
+
 /** What the program stored to the frame as the key that r2 points to. */
 export function keyStore(state: State): Stored | undefined {
   const key = factOf(state, 2);
@@ -27,8 +53,7 @@ export function constantKey(state: State): number | undefined {
   return value?.kind === "constant" ? value.value >>> 0 : undefined;
 }
 
-/** What r0 is known to be after an array lookup. */
-export function lookupValue(state: State, map: CompiledMap): Value {
+function lookupValue(state: State, map: CompiledMap): Value {
   const key = constantKey(state);
   if (key === undefined) return { kind: "mapValue", offset: 0, present: false };
   if (key >= map.maxEntries) return { kind: "constant", value: 0 };
