@@ -85,3 +85,141 @@ export const HashElement = defineStruct(
   },
   { size: 16 },
 );
+
+/**
+ * Lists of an LRU map (runtime/maps/lru.as.ts). Nodes are named by index: element n of the map is node n; behind them stand the heads of the lists.
+ * A map made with BPF_F_NO_COMMON_LRU has one LruState for each CPU, one behind the other, each with its own share of the elements.
+ */
+export const LruState = defineStruct("lru_state", {
+  /** Guards lists, counts and cursor. */
+  lock: atomic("whoever takes it"),
+  /** Address of node 0. */
+  nodes: u32,
+  /** Node indices of the heads. */
+  active: u32,
+  inactive: u32,
+  free: u32,
+  active_count: u32,
+  inactive_count: u32,
+  /** Node of the inactive list that the next rotation looks at first (the list's head: its oldest). */
+  cursor: u32,
+  /** Elements never handed out: next and end of their indices. They count as the tail of the free list. */
+  fresh: u32,
+  fresh_end: u32,
+  /** How many free elements a CPU takes at a time, and how many nodes a rotation looks at. */
+  target_free: u32,
+  scans: u32,
+  /** Address of the LruLocal of CPU 0; 0 with BPF_F_NO_COMMON_LRU. */
+  locals: u32,
+  cpu_count: u32,
+  /** Most nodes that any list can hold: a longer walk means that the links were overwritten. */
+  limit: u32,
+  /** Elements taken out of the table to make room, since the map was made. */
+  evicted: u32,
+});
+
+/** One node of the lists. */
+export const LruNode = defineStruct("lru_node", { previous: u32, next: u32, list: u32, cpu: u32 }, { size: 16 });
+
+/** A CPU's own lists of a common LRU: elements handed out lately, and free ones in stock. */
+export const LruLocal = defineStruct(
+  "lru_local",
+  { lock: atomic("whoever takes it"), pending: u32, free: u32, next_steal: u32, pad: bytes(48) },
+  { size: 64 },
+);
+
+/** LPM_TRIE: the type's words of the header. runtime/maps/lpm.as.ts has the protocol. */
+export const LpmHeader = defineStruct(
+  "lpm_header",
+  {
+    ...common,
+    /** Address of the root node, or 0. */
+    root: u32,
+    /** Odd while the trie is being changed. */
+    version: atomic("holder of the lock"),
+    lock: atomic("whoever takes it"),
+    /** First free node (linked through `child0`), and index of the first node never handed out, of `capacity`. */
+    free: u32,
+    fresh: u32,
+    capacity: u32,
+    /** Prefixes in the trie, intermediate nodes not counted. */
+    entries: u32,
+    /** Bits of key data: the longest prefix. */
+    max_prefix: u32,
+    value_offset: u32,
+    /** 2^index_bits LpmSlots, by the first bits of the key. */
+    index: u32,
+    index_bits: u32,
+  },
+  { root: 64 },
+);
+
+/** Where a walk for keys with these first bits begins, and the longest prefix met on the way there (addresses of nodes, or 0). */
+export const LpmSlot = defineStruct("lpm_slot", { node: u32, best: u32 }, { size: 8 });
+
+/** What an LpmNode is. */
+export const LPM_FREE = 0;
+export const LPM_ENTRY = 1;
+/** Made by the trie where two prefixes part, or left behind by a delete. */
+export const LPM_INTERMEDIATE = 2;
+
+/** A node of the trie, in the program zone; the key's data follow, padded to 8 bytes, then the value. */
+export const LpmNode = defineStruct(
+  "lpm_node",
+  {
+    child0: u32,
+    child1: u32,
+    prefix_length: u32,
+    /** LPM_ENTRY or another. */
+    kind: u32,
+    /** The first 32 bits of the data as a number: most significant bit first. */
+    word: u32,
+    pad: u32,
+  },
+  { size: 24 },
+);
+
+/** QUEUE and STACK: the type's words of the header. runtime/maps/queue.as.ts has the protocol. */
+export const QueueHeader = defineStruct(
+  "queue_header",
+  { ...common, lock: atomic("whoever takes it"), head: u32, length: u32 },
+  { lock: 64 },
+);
+
+/** BLOOM_FILTER: the type's words of the header. */
+export const BloomHeader = defineStruct("bloom_header", { ...common, bits: u32, bit_mask: u32, hashes: u32 }, { bits: 64 });
+
+/** RINGBUF: the type's words of the header. Positions only grow; `& mask` gives the offset in the data. runtime/maps/ringbuf.as.ts has the protocol. */
+export const RingHeader = defineStruct(
+  "ring_header",
+  {
+    ...common,
+    lock: atomic("whoever takes it"),
+    /** max_entries - 1. */
+    mask: u32,
+    consumer: u64,
+    producer: u64,
+    /** Oldest record that was not committed when it was last looked at. */
+    pending: u64,
+    /** Records that found no room. */
+    lost: u64,
+  },
+  { lock: 64 },
+);
+
+/** PERF_EVENT_ARRAY: an entry (its map's `elements`, by index) is the address of a PerfRing, 0 where no event is open. */
+export const PerfRing = defineStruct("perf_ring", {
+  lock: atomic("whoever takes it"),
+  /** Number of the CPU that may write to it. */
+  cpu: u32,
+  /** Address of the data, a power of two of bytes; half as much again is set aside behind them for records that reach past the end. */
+  data: u32,
+  mask: u32,
+  head: u64,
+  tail: u64,
+  /** Records that found no room since the consumer was last told. */
+  lost: u64,
+});
+
+/** Longest sample: the size of a perf record is 16 bits. include/uapi/linux/perf_event.h: struct perf_event_header. */
+export const PERF_SAMPLE_MAX = 65_512;

@@ -3,18 +3,16 @@ import {
   BPF_ANY,
   BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_PERCPU_ARRAY,
-  BPF_MAP_TYPE_PROG_ARRAY,
-  E2BIG,
+  BPF_MAP_TYPE_QUEUE,
+  BPF_MAP_TYPE_STACK,
   EINVAL,
-  ENOENT,
   EPERM,
-  HashElement,
-  HashHeader,
   MapHeader,
 } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
+import { type ElementPlace, elementsInUse } from "./mapElements.ts";
 import type { MapHost } from "./mapHost.ts";
-import { isPerCpu } from "./mapRules.ts";
+import { isPerCpu, isSparseArray } from "./mapRules.ts";
 import { problems } from "./problems.ts";
 
 /** A value of a map: its bytes; in per-CPU kinds one array of bytes for each simulated CPU. */
@@ -26,17 +24,22 @@ export type MapEntry = readonly [key: Uint8Array, value: MapValue];
  * A map in the memory, as user space sees it: keys and values are bytes in the machine's order. Operations answer with 0 or a negative errno, as bpf(2)
  * would. What is read from the memory is checked against what was laid out, so that a map which a program overwrote gives wrong values, and nothing
  * worse.
+ *
+ * Values that name something: PROG_ARRAY a function table slot (u32); DEVMAP and DEVMAP_HASH an ifindex and the slot of the device's program, CPUMAP a
+ * queue size and the slot of the CPU's program; maps of maps the address of the inner map (see `setInner`).
  */
 export class BpfMap {
   readonly spec: MapSpec;
   readonly id: number;
   /** Address of its MapHeader: what programs hold. */
   readonly address: number;
+  /** Constant words of its header: address of the first value or element, and bytes to the next; bytes from one CPU's values to the next one's. */
+  readonly elements: number;
+  readonly stride: number;
+  readonly cpuStride: number;
   readonly #host: MapHost;
-  readonly #elements: number;
-  readonly #stride: number;
-  readonly #cpuStride: number;
   #frozen = false;
+  #buffer: { readonly address: number; readonly size: number } | undefined;
 
   constructor(host: MapHost, spec: MapSpec, address: number, id: number) {
     this.spec = spec;
@@ -44,9 +47,10 @@ export class BpfMap {
     this.address = address;
     this.#host = host;
     const { view } = host.memory;
-    this.#elements = MapHeader.read(view, address, "elements");
-    this.#stride = MapHeader.read(view, address, "stride");
-    this.#cpuStride = MapHeader.read(view, address, "cpu_stride");
+    this.elements = MapHeader.read(view, address, "elements");
+    this.stride = MapHeader.read(view, address, "stride");
+    this.cpuStride = MapHeader.read(view, address, "cpu_stride");
+    host.register(this);
   }
 
   get name(): string {
@@ -73,76 +77,94 @@ export class BpfMap {
 
   lookup(key: Uint8Array): MapValue | undefined {
     this.#checkKey(key);
-    if (this.spec.type === BPF_MAP_TYPE_PROG_ARRAY) return this.#programValue(key);
-    const { scratch } = this.#host;
-    this.#host.memory.bytes.set(key, scratch.address);
-    const address = this.#host.call("hostLookupElem", [this.address, scratch.address], 0) >>> 0;
-    return address === 0 ? undefined : this.#read(address);
+    const { address: at } = this.#room(padded(key.length));
+    this.#host.memory.bytes.set(key, at);
+    const address = this.#host.call("hostLookupElem", [this.address, at], 0) >>> 0;
+    if (address === 0) return undefined;
+    const value = this.#read(address);
+    return isSparseArray(this.spec.type) && isZero(value as Uint8Array) ? undefined : value;
   }
 
-  /** `value`: in per-CPU kinds one for each CPU, or a single one that all CPUs get. */
+  /** `value`: in per-CPU kinds one for each CPU, or a single one that all CPUs get. QUEUE, STACK and BLOOM_FILTER take an empty key, and push. */
   update(key: Uint8Array, value: MapValue, flags = BPF_ANY): number {
     if (this.#frozen) return -EPERM;
     this.#checkKey(key);
     const values = this.#valuesOf(value);
-    if (this.spec.type === BPF_MAP_TYPE_PROG_ARRAY) return this.#setProgram(key, values[0] as Uint8Array, flags);
-    const { memory, scratch } = this.#host;
-    const padding = Math.ceil(this.spec.valueSize / 8) * 8;
-    const keyAt = scratch.address;
-    const valueAt = keyAt + Math.ceil(key.length / 8) * 8;
-    const needed = valueAt + padding * values.length - scratch.address;
-    if (needed > scratch.size) return this.#updateLarge(key, values, flags, needed);
-    memory.bytes.set(key, keyAt);
-    for (const [cpu, bytes] of values.entries()) memory.bytes.set(bytes, valueAt + cpu * padding);
-    return this.#host.call("hostUpdateElem", [this.address, keyAt, valueAt, BigInt(flags)]);
+    const keySize = padded(key.length);
+    const valueSize = padded(this.spec.valueSize);
+    const { address: keyAt } = this.#room(keySize + valueSize * values.length);
+    const { bytes: memory } = this.#host.memory;
+    memory.set(key, keyAt);
+    for (const [cpu, bytes] of values.entries()) memory.set(bytes, keyAt + keySize + cpu * valueSize);
+    return this.#host.call("hostUpdateElem", [this.address, keyAt, keyAt + keySize, BigInt(flags)]);
   }
 
   delete(key: Uint8Array): number {
     if (this.#frozen) return -EPERM;
     this.#checkKey(key);
-    if (this.spec.type === BPF_MAP_TYPE_PROG_ARRAY) return this.#clearProgram(key);
-    const { scratch } = this.#host;
-    this.#host.memory.bytes.set(key, scratch.address);
-    return this.#host.call("mapDeleteElem", [this.address, scratch.address]);
+    const { address: at } = this.#room(padded(key.length));
+    this.#host.memory.bytes.set(key, at);
+    return this.#host.call("hostDeleteElem", [this.address, at]);
   }
 
-  /** All entries: arrays in order of the index, others in no particular order. A PROG_ARRAY shows its filled slots. */
+  /**
+   * All entries: array kinds in order of the index (those that name something without their empty entries), QUEUE and STACK in the order in which pop
+   * would give them (with empty keys), others in no particular order. Kinds without entries of their own (RINGBUF, PERF_EVENT_ARRAY, BLOOM_FILTER) have none.
+   */
   *entries(): Generator<MapEntry> {
-    if (this.#isIndexed()) {
-      for (let index = 0; index < this.spec.maxEntries; index++) {
-        const key = indexKey(index);
-        const value = this.lookup(key);
-        if (value !== undefined) yield [key, value];
-      }
-      return;
+    const place: ElementPlace = {
+      memory: this.#host.memory,
+      spec: this.spec,
+      address: this.address,
+      elements: this.elements,
+      stride: this.stride,
+    };
+    for (const { key, valueAt } of elementsInUse(place)) {
+      const value = this.#read(valueAt);
+      if (!isSparseArray(this.spec.type) || !isZero(value as Uint8Array)) yield [key, value];
     }
-    for (const element of this.#elementsInUse()) yield [this.#keyOf(element), this.#read(this.#valueAddress(element))];
   }
 
   /** Removes every entry; array kinds are zeroed. */
   clear(): void {
+    const isArray = this.spec.type === BPF_MAP_TYPE_ARRAY || this.spec.type === BPF_MAP_TYPE_PERCPU_ARRAY;
+    const isQueue = this.spec.type === BPF_MAP_TYPE_QUEUE || this.spec.type === BPF_MAP_TYPE_STACK;
     for (const [key] of [...this.entries()]) {
-      if (this.spec.type === BPF_MAP_TYPE_ARRAY || this.spec.type === BPF_MAP_TYPE_PERCPU_ARRAY)
-        this.update(key, new Uint8Array(this.spec.valueSize));
+      if (isArray) this.update(key, new Uint8Array(this.spec.valueSize));
+      else if (isQueue) this.pop();
       else this.delete(key);
     }
   }
 
+  /** Takes the next value of a QUEUE or STACK (BPF_MAP_LOOKUP_AND_DELETE_ELEM). */
+  pop(): Uint8Array | undefined {
+    const { address } = this.#room(padded(this.spec.valueSize));
+    const error = this.#host.call("mapPopElem", [this.address, address]);
+    return error === 0 ? this.#host.memory.bytes.slice(address, address + this.spec.valueSize) : undefined;
+  }
+
   /** Writes the first value of a global data section, frozen or not. */
   setContents(contents: Uint8Array): void {
-    const bytes = contents.subarray(0, this.spec.valueSize);
-    this.#host.memory.bytes.set(bytes, this.#elements);
+    this.#host.memory.bytes.set(contents.subarray(0, this.spec.valueSize), this.elements);
   }
 
-  /** Puts a program into a slot of a PROG_ARRAY; `slot` is its index in the function table, 0 empties the entry. */
+  /** Puts a program into an entry of a PROG_ARRAY; `slot` is its index in the function table, 0 empties the entry. */
   setProgram(index: number, slot: number): void {
-    if (index >= this.spec.maxEntries) throw new RangeError(`${this.name} has ${this.spec.maxEntries} entries, no entry ${index}`);
-    Atomics.store(new Uint32Array(this.#host.memory.memory.buffer), (this.#elements + index * 4) / 4, slot);
+    const error = slot === 0 ? this.delete(u32Bytes(index)) : this.update(u32Bytes(index), u32Bytes(slot));
+    if (error !== 0 && slot !== 0) throw new ProblemError(problems.map_update_failed({ map: this.name, key: index, errno: -error }));
   }
 
-  #isIndexed(): boolean {
-    const { type } = this.spec;
-    return type === BPF_MAP_TYPE_ARRAY || type === BPF_MAP_TYPE_PERCPU_ARRAY || type === BPF_MAP_TYPE_PROG_ARRAY;
+  /** Puts a map into an entry of a map of maps: 0, or -EINVAL when it does not resemble the template. kernel/bpf/map_in_map.c: bpf_map_meta_equal. */
+  setInner(key: Uint8Array, inner: BpfMap, flags = BPF_ANY): number {
+    const template = this.spec.inner;
+    if (template !== undefined && !resembles(inner.spec, template)) return -EINVAL;
+    return this.update(key, u32Bytes(inner.address), flags);
+  }
+
+  /** The map in an entry of a map of maps. */
+  inner(key: Uint8Array): BpfMap | undefined {
+    const value = this.lookup(key);
+    return value === undefined ? undefined : this.#host.mapAt(readU32(value as Uint8Array));
   }
 
   #checkKey(key: Uint8Array): void {
@@ -165,81 +187,48 @@ export class BpfMap {
     throw new ProblemError(problems.map_size_wrong({ map: this.name, part: "the value of all CPUs", given, expected: count * expected }));
   }
 
-  /** Values that the scratch area cannot hold go through memory of their own. */
-  #updateLarge(key: Uint8Array, values: readonly Uint8Array[], flags: number, needed: number): number {
-    const { memory } = this.#host;
-    const at = memory.allocate("engine", needed, 8, this.name);
-    const padding = Math.ceil(this.spec.valueSize / 8) * 8;
-    const valueAt = at + Math.ceil(key.length / 8) * 8;
-    memory.bytes.set(key, at);
-    for (const [cpu, bytes] of values.entries()) memory.bytes.set(bytes, valueAt + cpu * padding);
-    return this.#host.call("hostUpdateElem", [this.address, at, valueAt, BigInt(flags)]);
+  /** Where the arguments of a call can stand: the host's scratch area, or, when that is too small, a buffer of the map's own. */
+  #room(size: number): { readonly address: number } {
+    const { scratch } = this.#host;
+    if (size <= scratch.size) return scratch;
+    if (this.#buffer === undefined || this.#buffer.size < size) {
+      this.#buffer = { address: this.#host.memory.allocate("engine", size, 8, this.name), size };
+    }
+    return this.#buffer;
   }
 
   #read(address: number): MapValue {
     const { bytes } = this.#host.memory;
     const size = this.spec.valueSize;
-    if (!this.perCpu) return bytes.slice(address, address + size);
-    return this.#host.cpus.blocks.map((_, cpu) => bytes.slice(address + cpu * this.#cpuStride, address + cpu * this.#cpuStride + size));
-  }
-
-  #programValue(key: Uint8Array): Uint8Array | undefined {
-    const index = readIndex(key);
-    if (index >= this.spec.maxEntries) return undefined;
-    const slot = this.#host.memory.view.getUint32(this.#elements + index * 4, true);
-    return slot === 0 ? undefined : indexKey(slot);
-  }
-
-  #setProgram(key: Uint8Array, value: Uint8Array, flags: number): number {
-    if (flags !== BPF_ANY) return -EINVAL;
-    const index = readIndex(key);
-    if (index >= this.spec.maxEntries) return -E2BIG;
-    this.setProgram(index, readIndex(value));
-    return 0;
-  }
-
-  #clearProgram(key: Uint8Array): number {
-    const index = readIndex(key);
-    if (index >= this.spec.maxEntries) return -E2BIG;
-    if (this.#programValue(key) === undefined) return -ENOENT;
-    this.setProgram(index, 0);
-    return 0;
-  }
-
-  #keyOf(element: number): Uint8Array {
-    const at = element + HashElement.size;
-    return this.#host.memory.bytes.slice(at, at + this.spec.keySize);
-  }
-
-  #valueAddress(element: number): number {
-    const { view } = this.#host.memory;
-    const at = element + HashElement.size + Math.ceil(this.spec.keySize / 8) * 8;
-    return this.perCpu ? view.getUint32(at, true) : at;
-  }
-
-  /** Addresses of the elements in the chains. A link that leads outside the map's elements ends its chain. */
-  *#elementsInUse(): Generator<number> {
-    const { view } = this.#host.memory;
-    const heads = HashHeader.read(view, this.address, "buckets");
-    const buckets = HashHeader.read(view, this.address, "bucket_mask") + 1;
-    const slots = HashHeader.read(view, this.address, "slots");
-    const limit = HashHeader.read(view, this.address, "capacity") + slots;
-    const end = this.#elements + limit * this.#stride;
-    let left = limit;
-    for (let bucket = 0; bucket < buckets; bucket++) {
-      let element = view.getUint32(heads + bucket * 4, true);
-      while (element >= this.#elements && element < end && (element - this.#elements) % this.#stride === 0 && left-- > 0) {
-        yield element;
-        element = view.getUint32(element + HashElement.at.next, true);
-      }
-    }
+    if (!this.perCpu) return sliceWhole(bytes, address, size);
+    return this.#host.cpus.blocks.map((_, cpu) => sliceWhole(bytes, address + cpu * this.cpuStride, size));
   }
 }
 
-const readIndex = (key: Uint8Array): number => new DataView(key.buffer, key.byteOffset, 4).getUint32(0, true);
+const padded = (size: number): number => Math.ceil(size / 8) * 8;
 
-const indexKey = (index: number): Uint8Array => {
-  const key = new Uint8Array(4);
-  new DataView(key.buffer).setUint32(0, index, true);
-  return key;
-};
+/** `size` bytes even where the memory ends before. */
+function sliceWhole(memory: Uint8Array, address: number, size: number): Uint8Array {
+  const value = new Uint8Array(size);
+  value.set(memory.subarray(address, address + size));
+  return value;
+}
+
+const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
+
+const readU32 = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
+
+function u32Bytes(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value, true);
+  return bytes;
+}
+
+/** BPF_F_INNER_MAP: arrays of any length may stand in the place of one. include/uapi/linux/bpf.h. */
+const BPF_F_INNER_MAP = 4096;
+
+function resembles(map: MapSpec, template: MapSpec): boolean {
+  if (map.type !== template.type || map.keySize !== template.keySize || map.valueSize !== template.valueSize) return false;
+  if (map.flags !== template.flags) return false;
+  return map.type !== BPF_MAP_TYPE_ARRAY || (map.flags & BPF_F_INNER_MAP) !== 0 || map.maxEntries === template.maxEntries;
+}

@@ -1,57 +1,54 @@
 import type { MapSpec } from "../bpf/spec.ts";
 import {
-  BPF_F_NO_PREALLOC,
   BPF_MAP_TYPE_ARRAY,
+  BPF_MAP_TYPE_ARRAY_OF_MAPS,
+  BPF_MAP_TYPE_BLOOM_FILTER,
+  BPF_MAP_TYPE_CPUMAP,
+  BPF_MAP_TYPE_DEVMAP,
+  BPF_MAP_TYPE_DEVMAP_HASH,
   BPF_MAP_TYPE_HASH,
+  BPF_MAP_TYPE_HASH_OF_MAPS,
+  BPF_MAP_TYPE_LPM_TRIE,
+  BPF_MAP_TYPE_LRU_HASH,
+  BPF_MAP_TYPE_LRU_PERCPU_HASH,
   BPF_MAP_TYPE_PERCPU_ARRAY,
   BPF_MAP_TYPE_PERCPU_HASH,
+  BPF_MAP_TYPE_PERF_EVENT_ARRAY,
   BPF_MAP_TYPE_PROG_ARRAY,
-  HashElement,
-  HashHeader,
+  BPF_MAP_TYPE_QUEUE,
+  BPF_MAP_TYPE_RINGBUF,
+  BPF_MAP_TYPE_STACK,
+  BPF_MAP_TYPE_XSKMAP,
   MapHeader,
 } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import { BpfMap } from "./bpfMap.ts";
+import { layOutHash } from "./hashLayout.ts";
+import { layOutLpm } from "./lpmLayout.ts";
 import type { MapHost } from "./mapHost.ts";
-import { checkMapSpec, isPerCpu, mapTypeName } from "./mapRules.ts";
+import { layOutArray, layOutBloom, layOutQueue, layOutRing, type MapPlace, padded } from "./mapLayout.ts";
+import { checkMapSpec, mapTypeName } from "./mapRules.ts";
 import { problems } from "./problems.ts";
-
-/** Largest number of lock words of a hash table; with fewer buckets each has its own. */
-const MAX_LOCKS = 1024;
-/** Bytes that a map which need not hold all of its entries at once (BPF_F_NO_PREALLOC) sets aside at most; beyond it its updates fail with -E2BIG. */
-const POOL_LIMIT = 256 << 20;
-
-const padded = (size: number): number => Math.ceil(size / 8) * 8;
-const powerOfTwo = (atLeast: number): number => 2 ** Math.ceil(Math.log2(Math.max(atLeast, 1)));
+import { spinLockOffset } from "./spinLockOffset.ts";
 
 /** Makes a map and fills in its first contents. Throws a Problem where the kernel would refuse to create it, or when the memory is used up. */
 export function createMap(host: MapHost, spec: MapSpec): BpfMap {
   checkMapSpec(spec);
-  const { memory } = host;
-  const address = memory.allocate("engine", MapHeader.size, 64, spec.name);
-  const layout: MapLayout = { host, spec, address, id: host.takeId(), cpuCount: host.cpus.blocks.length };
-  writeCommon(layout);
-  const build = builders.get(spec.type);
-  if (build === undefined) throw new ProblemError(problems.map_type_unsupported({ map: spec.name, type: mapTypeName(spec.type) }));
-  build(layout);
-  const map = new BpfMap(host, spec, address, layout.id);
+  const layOut = layouts.get(spec.type);
+  if (layOut === undefined) throw new ProblemError(problems.map_type_unsupported({ map: spec.name, type: mapTypeName(spec.type) }));
+  const address = host.memory.allocate("engine", MapHeader.size, 64, spec.name);
+  const place: MapPlace = { memory: host.memory, spec, address, cpuCount: host.cpus.blocks.length };
+  const id = host.takeId();
+  writeCommon(place, id);
+  layOut(place);
+  const map = new BpfMap(host, spec, address, id);
   if (spec.contents !== undefined) map.setContents(spec.contents);
   if (spec.frozen === true) map.freeze();
   return map;
 }
 
-/** A map that is being laid out. */
-interface MapLayout {
-  readonly host: MapHost;
-  readonly spec: MapSpec;
-  /** Of its header. */
-  readonly address: number;
-  readonly id: number;
-  readonly cpuCount: number;
-}
-
-function writeCommon({ host, spec, address, id, cpuCount }: MapLayout): void {
-  const { view } = host.memory;
+function writeCommon({ memory, spec, address, cpuCount }: MapPlace, id: number): void {
+  const { view } = memory;
   MapHeader.write(view, address, "type", spec.type);
   MapHeader.write(view, address, "key_size", spec.keySize);
   MapHeader.write(view, address, "value_size", spec.valueSize);
@@ -59,64 +56,32 @@ function writeCommon({ host, spec, address, id, cpuCount }: MapLayout): void {
   MapHeader.write(view, address, "flags", spec.flags);
   MapHeader.write(view, address, "id", id);
   MapHeader.write(view, address, "cpu_count", cpuCount);
+  MapHeader.write(view, address, "spin_lock", spinLockOffset(spec) + 1);
 }
 
-/** `count` values (or words, with `stride` 4) one behind the other; per-CPU kinds once for each CPU. */
-function buildArray({ host, spec, address, cpuCount }: MapLayout, stride = padded(spec.valueSize)): void {
-  const perCpu = isPerCpu(spec.type);
-  const bytes = Math.ceil((stride * spec.maxEntries) / 64) * 64;
-  const elements = host.memory.allocate("program", bytes * (perCpu ? cpuCount : 1), 64, spec.name);
-  const { view } = host.memory;
-  MapHeader.write(view, address, "stride", stride);
-  MapHeader.write(view, address, "elements", elements);
-  MapHeader.write(view, address, "cpu_stride", perCpu ? bytes : 0);
-}
+const values = (place: MapPlace): void => layOutArray(place, padded(place.spec.valueSize));
+const words = (place: MapPlace): void => layOutArray(place, 4);
+/** Targets of a redirect: two words each, whatever the value's size. */
+const targets = (place: MapPlace): void => layOutArray(place, 8);
 
-function buildHash({ host, spec, address, cpuCount }: MapLayout): void {
-  const { memory } = host;
-  const slots = cpuCount + 1;
-  const perCpu = isPerCpu(spec.type);
-  const valueOffset = HashElement.size + padded(spec.keySize);
-  const stride = valueOffset + (perCpu ? 8 : padded(spec.valueSize));
-  const valueStride = perCpu ? padded(spec.valueSize) : 0;
-  const perElement = stride + valueStride * cpuCount;
-  const affordable = Math.max(1, Math.floor(POOL_LIMIT / perElement));
-  const lazily = (spec.flags & BPF_F_NO_PREALLOC) !== 0;
-  const capacity = lazily ? Math.min(spec.maxEntries, affordable) : spec.maxEntries;
-  const spares = spec.type === BPF_MAP_TYPE_HASH ? slots : 0;
-
-  const buckets = powerOfTwo(capacity);
-  const locks = Math.min(buckets, MAX_LOCKS);
-  const heads = memory.allocate("engine", buckets * 4, 64, spec.name);
-  const lockWords = memory.allocate("engine", locks * 4, 64, spec.name);
-  const freeLists = memory.allocate("engine", slots * 8, 64, spec.name);
-  const spareWords = memory.allocate("engine", slots * 4, 64, spec.name);
-  const elements = memory.allocate("program", (capacity + spares) * stride, 64, spec.name);
-  const cpuStride = Math.ceil((capacity * valueStride) / 64) * 64;
-  const values = perCpu ? memory.allocate("program", cpuStride * cpuCount, 64, spec.name) : 0;
-
-  const { view } = memory;
-  MapHeader.write(view, address, "stride", stride);
-  MapHeader.write(view, address, "elements", elements);
-  MapHeader.write(view, address, "cpu_stride", perCpu ? cpuStride : 0);
-  HashHeader.write(view, address, "buckets", heads);
-  HashHeader.write(view, address, "bucket_mask", buckets - 1);
-  HashHeader.write(view, address, "locks", lockWords);
-  HashHeader.write(view, address, "lock_mask", locks - 1);
-  HashHeader.write(view, address, "value_offset", valueOffset);
-  HashHeader.write(view, address, "capacity", capacity);
-  HashHeader.write(view, address, "free_lists", freeLists);
-  HashHeader.write(view, address, "spares", spareWords);
-  HashHeader.write(view, address, "slots", slots);
-  HashHeader.write(view, address, "values", values);
-  HashHeader.write(view, address, "value_stride", valueStride);
-  for (let slot = 0; slot < spares; slot++) view.setUint32(spareWords + slot * 4, elements + (capacity + slot) * stride, true);
-}
-
-const builders: ReadonlyMap<number, (layout: MapLayout) => void> = new Map([
-  [BPF_MAP_TYPE_ARRAY, (layout: MapLayout) => buildArray(layout)],
-  [BPF_MAP_TYPE_PERCPU_ARRAY, (layout: MapLayout) => buildArray(layout)],
-  [BPF_MAP_TYPE_PROG_ARRAY, (layout: MapLayout) => buildArray(layout, 4)],
-  [BPF_MAP_TYPE_HASH, buildHash],
-  [BPF_MAP_TYPE_PERCPU_HASH, buildHash],
+const layouts: ReadonlyMap<number, (place: MapPlace) => void> = new Map([
+  [BPF_MAP_TYPE_ARRAY, values],
+  [BPF_MAP_TYPE_PERCPU_ARRAY, values],
+  [BPF_MAP_TYPE_PROG_ARRAY, words],
+  [BPF_MAP_TYPE_PERF_EVENT_ARRAY, words],
+  [BPF_MAP_TYPE_ARRAY_OF_MAPS, words],
+  [BPF_MAP_TYPE_DEVMAP, targets],
+  [BPF_MAP_TYPE_CPUMAP, targets],
+  [BPF_MAP_TYPE_XSKMAP, targets],
+  [BPF_MAP_TYPE_HASH, layOutHash],
+  [BPF_MAP_TYPE_PERCPU_HASH, layOutHash],
+  [BPF_MAP_TYPE_LRU_HASH, layOutHash],
+  [BPF_MAP_TYPE_LRU_PERCPU_HASH, layOutHash],
+  [BPF_MAP_TYPE_HASH_OF_MAPS, layOutHash],
+  [BPF_MAP_TYPE_DEVMAP_HASH, layOutHash],
+  [BPF_MAP_TYPE_LPM_TRIE, layOutLpm],
+  [BPF_MAP_TYPE_QUEUE, layOutQueue],
+  [BPF_MAP_TYPE_STACK, layOutQueue],
+  [BPF_MAP_TYPE_BLOOM_FILTER, layOutBloom],
+  [BPF_MAP_TYPE_RINGBUF, layOutRing],
 ]);

@@ -4,5 +4,7 @@ export { createMap } from "./createMap.ts";
 export { generalHelpers } from "./helpers.ts";
 export { instantiateRuntime, type RuntimeExports, type RuntimeInstance, runtimeModule, type SlowCall } from "./instance.ts";
 export { MapHost } from "./mapHost.ts";
+export { mapOperation, tailCallSlot } from "./mapOperation.ts";
 export { mapTypeName } from "./mapRules.ts";
 export { SimulatedMemory, type Zone } from "./memory.ts";
+export { drainPerfBuffer, drainRing, openPerfBuffer, type PerfRecords, ringLost } from "./rings.ts";

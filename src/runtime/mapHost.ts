@@ -1,4 +1,5 @@
 import { CpuBlock, EFAULT } from "../layout/index.ts";
+import type { BpfMap } from "./bpfMap.ts";
 import type { SimulatedCpus } from "./cpus.ts";
 import { resetCpu } from "./cpus.ts";
 import type { RuntimeInstance } from "./instance.ts";
@@ -15,6 +16,7 @@ export class MapHost {
   readonly runtime: RuntimeInstance;
   readonly cpus: SimulatedCpus;
   #nextId = 1;
+  readonly #maps = new Map<number, BpfMap>();
   readonly #fuel: bigint;
 
   constructor(memory: SimulatedMemory, runtime: RuntimeInstance, cpus: SimulatedCpus) {
@@ -27,6 +29,20 @@ export class MapHost {
   /** The next map's id, as bpftool would show it; from 1. */
   takeId(): number {
     return this.#nextId++;
+  }
+
+  register(map: BpfMap): void {
+    this.#maps.set(map.address, map);
+  }
+
+  /** All maps made so far, in order of their ids. */
+  get maps(): IterableIterator<BpfMap> {
+    return this.#maps.values();
+  }
+
+  /** The map whose header stands at this address. */
+  mapAt(address: number): BpfMap | undefined {
+    return this.#maps.get(address);
   }
 
   /** Where bytes for a call may be put: the host block's scratch area. */

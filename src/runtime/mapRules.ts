@@ -138,6 +138,16 @@ export const mapTypeName = (type: number): string => mapRules.get(type)?.name ??
 
 export const isPerCpu = (type: number): boolean => mapRules.get(type)?.perCpu === true;
 
+/** Arrays whose entries are empty until user space fills them: value 0 stands for "none". */
+export const isSparseArray = (type: number): boolean => sparseArrays.has(type);
+const sparseArrays: ReadonlySet<number> = new Set([
+  BPF_MAP_TYPE_PROG_ARRAY,
+  BPF_MAP_TYPE_ARRAY_OF_MAPS,
+  BPF_MAP_TYPE_DEVMAP,
+  BPF_MAP_TYPE_CPUMAP,
+  BPF_MAP_TYPE_XSKMAP,
+]);
+
 /** Throws the Problem that the kernel's refusal of this declaration amounts to; returns quietly when the kernel would create the map. */
 export function checkMapSpec(spec: MapSpec): void {
   const rule = mapRules.get(spec.type);
