@@ -34,7 +34,10 @@ function lookupEntry(type: number, keySize: number): string | undefined {
 }
 
 /** The function that does what a helper does on a map of this type and key size, without finding the type out first; undefined when there is none. */
-export function mapOperation(helper: number, { type, keySize }: { readonly type: number; readonly keySize: number }): RuntimeFunction | undefined {
+export function mapOperation(
+  helper: number,
+  { type, keySize }: { readonly type: number; readonly keySize: number },
+): RuntimeFunction | undefined {
   const entry = helper === LOOKUP ? lookupEntry(type, keySize) : undefined;
   return entry === undefined ? undefined : { entry, parameters: ["i32", "i32"], result: "u32" };
 }

@@ -67,7 +67,10 @@ describe.each([
             if (error === 0) model.set(prefix, value);
           }
         }
-        const entries = [...map.entries()].map(([k, v]) => [bits(k.subarray(4), new DataView(k.buffer).getUint32(0, true)), hex(v as Uint8Array)]);
+        const entries = [...map.entries()].map(([k, v]) => [
+          bits(k.subarray(4), new DataView(k.buffer).getUint32(0, true)),
+          hex(v as Uint8Array),
+        ]);
         expect(entries.sort()).toEqual([...model].map(([prefix, value]) => [prefix, hex(u64Value(value))]).sort());
       }),
       { numRuns: 150 },
@@ -92,7 +95,12 @@ test("a trie that a wrong program made circular ends its walks", () => {
   machine.useCpu(0);
   const map = createMap(machine.host, mapSpec(BPF_MAP_TYPE_LPM_TRIE, { keySize: 8, maxEntries: 8, flags: 1 }));
   const key = (length: number, first: number) => prefixKey(length, Uint8Array.from([first, 0, 0, 0]));
-  for (const [length, first] of [[0, 0], [8, 10], [16, 10]] as const) map.update(key(length, first), u64Value(BigInt(length)));
+  for (const [length, first] of [
+    [0, 0],
+    [8, 10],
+    [16, 10],
+  ] as const)
+    map.update(key(length, first), u64Value(BigInt(length)));
   const value = machine.call("lpmLookup", map.address, machine.put(0, key(8, 10)));
   const node = value - 8 - 24;
   machine.memory.view.setUint32(node, node, true);
