@@ -1,0 +1,221 @@
+import { TRAP_HELPER } from "../../layout/index.ts";
+import {
+  type AluRow,
+  type AtomicRow,
+  type BranchRow,
+  type Instruction,
+  type LegacyLoadRow,
+  LOAD_IMMEDIATE_64,
+  type LoadImmediateRow,
+  targetOf,
+  wideImmediate,
+} from "../isa/index.ts";
+import type { ProgramType, RuntimeFunction } from "../spec.ts";
+import type { VerifiedProgram } from "../verifier/index.ts";
+import { on32, on64 } from "./arithmetic.ts";
+import { functionCallStep, helperStep, kfuncStep, low32 } from "./calls.ts";
+import { type Machine, RETURN, type Step } from "./machine.ts";
+
+/** What a program's instructions refer to. */
+export interface InterpreterEnvironment {
+  /** Table index of the program; its callbacks take the indices behind it, and pointers to them hold these. */
+  readonly slot: number;
+  /** By index in the program's `maps`: address of the header, and of the first value of an array. */
+  readonly maps: readonly { readonly address: number; readonly elements: number }[];
+  /** Kernel functions by name; what is missing traps. */
+  readonly kfuncs?: ReadonlyMap<string, RuntimeFunction>;
+}
+
+/** The steps of a program by slot; undefined in the second slot of ld_imm64. */
+export function stepsOf(verified: VerifiedProgram, environment: InterpreterEnvironment, machine: Machine): (Step | undefined)[] {
+  const maker = new StepMaker(verified, environment, machine);
+  return verified.instructions.map((instruction) => instruction && maker.make(instruction));
+}
+
+class StepMaker {
+  readonly #program: VerifiedProgram;
+  readonly #environment: InterpreterEnvironment;
+  readonly #machine: Machine;
+
+  constructor(program: VerifiedProgram, environment: InterpreterEnvironment, machine: Machine) {
+    this.#program = program;
+    this.#environment = environment;
+    this.#machine = machine;
+  }
+
+  make(instruction: Instruction): Step {
+    const { index, row, dst, src, offset, imm } = instruction;
+    const { memory } = this.#machine;
+    const next = index + (instruction.code === LOAD_IMMEDIATE_64 ? 2 : 1);
+    const unbuilt = this.#unbuilt(instruction);
+    if (unbuilt !== undefined) return this.#trap(unbuilt, row.kind === "call" ? imm : 0);
+    const target = targetOf(instruction);
+    switch (row.kind) {
+      case "alu64":
+      case "alu32":
+        return aluStep(row, instruction, next);
+      case "load": {
+        const { size, signed } = row;
+        return ({ registers }) => {
+          const at = addressOf(registers[src]!, offset);
+          registers[dst] = signed ? memory.loadSigned(at, size) : memory.load(at, size);
+          return next;
+        };
+      }
+      case "store": {
+        const { size, operand } = row;
+        const constant = BigInt(imm);
+        return ({ registers }) => {
+          memory.store(addressOf(registers[dst]!, offset), size, operand === "imm" ? constant : registers[src]!);
+          return next;
+        };
+      }
+      case "atomic":
+        return this.#atomic(row, instruction, next);
+      case "load_acquire":
+        return ({ registers }) => {
+          registers[dst] = memory.loadAcquire(addressOf(registers[src]!, offset), row.size);
+          return next;
+        };
+      case "store_release":
+        return ({ registers }) => {
+          memory.storeRelease(addressOf(registers[dst]!, offset), row.size, registers[src]!);
+          return next;
+        };
+      case "load_imm64": {
+        const value = this.#immediate(row, instruction);
+        return ({ registers }) => {
+          registers[dst] = value;
+          return next;
+        };
+      }
+      case "legacy_load":
+        return this.#legacyLoad(row, instruction, next);
+      case "branch64":
+      case "branch32":
+        return this.#branch(row, instruction, next, target!);
+      case "jump":
+        return this.#burning(index, target!, () => target!);
+      case "may_goto":
+        return this.#burning(index, target!, (frame) => {
+          frame.mayGoto--;
+          return frame.mayGoto < 0 ? target! : next;
+        });
+      case "call":
+        if (row.callee === "function") return functionCallStep(this.#machine, target!, next);
+        if (row.callee === "helper") return helperStep(this.#machine, this.#program.type.helpers.get(imm)!, next);
+        return kfuncStep(this.#machine, this.#kfunc(imm)!, next);
+      case "exit":
+        return () => RETURN;
+      case "address_space_cast":
+        return this.#trap("addr_space_cast", 0);
+    }
+  }
+
+  /** Why an instruction cannot run; a kfunc that the environment has can. */
+  #unbuilt({ index, row, imm }: Instruction): string | undefined {
+    if (row.kind === "call" && row.callee === "kfunc" && this.#kfunc(imm) !== undefined) return undefined;
+    return this.#program.unbuilt.get(index);
+  }
+
+  #kfunc(imm: number): RuntimeFunction | undefined {
+    return this.#environment.kfuncs?.get(this.#program.spec.kfuncs?.get(imm) ?? "");
+  }
+
+  #trap(message: string, detail: number): Step {
+    return () => this.#machine.trap(TRAP_HELPER, detail, message);
+  }
+
+  #immediate({ source }: LoadImmediateRow, instruction: Instruction): bigint {
+    const { slot, maps } = this.#environment;
+    const { imm, high } = instruction;
+    switch (source) {
+      case "map":
+      case "map_index":
+        return BigInt(maps[imm]!.address);
+      case "map_value":
+      case "map_index_value":
+        return BigInt(maps[imm]!.elements + high);
+      case "function":
+        return BigInt(slot + 1 + this.#program.callbacks.indexOf(targetOf(instruction)!));
+      case "variable":
+      case "value":
+        return wideImmediate(instruction);
+    }
+  }
+
+  #atomic({ size, operation, fetch }: AtomicRow, { dst, src, offset }: Instruction, next: number): Step {
+    const { memory } = this.#machine;
+    return ({ registers }) => {
+      const old = memory.update(addressOf(registers[dst]!, offset), size, operation, registers[src]!, registers[0]!);
+      if (operation === "cmpxchg") registers[0] = old;
+      else if (fetch) registers[src] = old;
+      return next;
+    };
+  }
+
+  /** Where the packet ends before the bytes do, the function returns 0. */
+  #legacyLoad({ mode, size }: LegacyLoadRow, { src, imm }: Instruction, next: number): Step {
+    const called = (this.#program.type as Required<ProgramType>).legacyLoads[size];
+    const load = this.#machine.runtimeFunction(called);
+    return ({ registers }) => {
+      const index = mode === "ind" ? registers[src]! : 0n;
+      const value = load([registers[6]!, BigInt(imm) + index]);
+      registers[0] = value < 0n ? 0n : value;
+      return value < 0n ? RETURN : next;
+    };
+  }
+
+  #branch(row: BranchRow, { index, dst, src, imm }: Instruction, next: number, target: number): Step {
+    const { condition } = row;
+    const constant = BigInt.asUintN(row.kind === "branch64" ? 64 : 32, BigInt(imm));
+    const fromRegister = row.operand === "src";
+    if (row.kind === "branch64") {
+      return this.#burning(index, target, ({ registers }) =>
+        condition(on64, registers[dst]!, fromRegister ? registers[src]! : constant) ? target : next,
+      );
+    }
+    return this.#burning(index, target, ({ registers }) =>
+      condition(on32, low(registers[dst]!), fromRegister ? low(registers[src]!) : constant) ? target : next,
+    );
+  }
+
+  /** A jump backwards burns fuel when it is taken. */
+  #burning(index: number, target: number, step: Step): Step {
+    if (target > index) return step;
+    const machine = this.#machine;
+    return (frame) => {
+      const to = step(frame);
+      if (to === target) machine.burn();
+      return to;
+    };
+  }
+}
+
+function aluStep(row: AluRow, { dst, src, imm }: Instruction, next: number): Step {
+  const { meaning } = row;
+  const fromRegister = row.operand === "src";
+  if (row.kind === "alu64") {
+    const constant = BigInt.asUintN(64, BigInt(imm));
+    return ({ registers }) => {
+      registers[dst] = meaning(on64, registers[dst]!, fromRegister ? registers[src]! : constant);
+      return next;
+    };
+  }
+  const constant = BigInt.asUintN(32, BigInt(imm));
+  return ({ registers }) => {
+    registers[dst] = meaning(on32, low(registers[dst]!), fromRegister ? low(registers[src]!) : constant);
+    return next;
+  };
+}
+
+const low = (value: bigint): bigint => BigInt.asUintN(32, value);
+
+/**
+ * The address of an access: the register's low 32 bits plus the offset. Like WebAssembly's, a sum above 4 GiB does not wrap (the access then leaves the memory),
+ * and a negative offset is added modulo 2^32.
+ */
+function addressOf(register: bigint, offset: number): number {
+  const base = low32(register);
+  return offset >= 0 ? base + offset : (base + offset) >>> 0;
+}
