@@ -19,11 +19,11 @@ export function selectProgram(object: ObjectFile, { type, name }: ProgramWanted)
   const { file } = object;
   const names = all.map((program) => program.name).join(", ") || "none";
   if (name !== undefined) {
-    const found = all.find((program) => program.name === name) ?? only(all.filter((program) => program.section === name));
-    if (found === undefined) return failure(elfProblems.elf_program_unknown({ file, name, names }, { file }));
-    if (!takes(type, found.type))
-      return failure(elfProblems.elf_program_other_type({ file, name, actual: found.type ?? "unknown", wanted: type }, { file }));
-    return success({ ...found, type });
+    const found = findProgram(object, name);
+    if (!found.ok) return found;
+    if (!takes(type, found.value.type))
+      return failure(elfProblems.elf_program_other_type({ file, name, actual: found.value.type ?? "unknown", wanted: type }, { file }));
+    return success({ ...found.value, type });
   }
   const certain = withoutTargets(
     object,
@@ -45,6 +45,15 @@ export function selectProgram(object: ObjectFile, { type, name }: ProgramWanted)
     );
   }
   return success({ ...first, type });
+}
+
+/** The program of that name, or the only one of the section of that name, whatever its type. */
+export function findProgram(object: ObjectFile, name: string): Result<ProgramSpec | OtherProgram> {
+  const all: readonly (ProgramSpec | OtherProgram)[] = [...object.programs, ...object.otherPrograms];
+  const found = all.find((program) => program.name === name) ?? only(all.filter((program) => program.section === name));
+  if (found !== undefined) return success(found);
+  const names = all.map((program) => program.name).join(", ") || "none";
+  return failure(elfProblems.elf_program_unknown({ file: object.file, name, names }, { file: object.file }));
 }
 
 /** Programs without those that the object itself puts into slots of a PROG_ARRAY; all of them when no other is left. */
