@@ -39,9 +39,9 @@ const allPrograms = (object: ObjectFile): readonly (ProgramSpec | OtherProgram)[
 /** The parts of an object as text for people. `only` limits the instructions to one program. */
 export function objectText(object: ObjectFile, parts: ObjectParts, only?: ListedProgram): string {
   const sections: string[] = [headline(object)];
-  if (parts.sections) sections.push(sectionTable(object));
   if (parts.programs) sections.push(programTable(object));
   if (parts.maps) sections.push(mapTable(object), dataValues(object), slotLines(object));
+  if (parts.sections) sections.push(sectionTable(object, !parts.programs));
   if (parts.programs) sections.push(externLines(object), warningLines(object));
   if (parts.types) sections.push(typesText(object));
   if (parts.instructions) for (const program of only === undefined ? allPrograms(object) : [only]) sections.push(instructionsText(program));
@@ -58,8 +58,10 @@ function headline({ file, littleEndian, license, kernelVersion, btf }: ObjectFil
   return `${pc.bold(file)}   ${facts.join(", ")}\n`;
 }
 
-function sectionTable({ sections }: ObjectFile): string {
-  const rows = sections.map(({ name, size, fileOffset, executable, writable, zeros }) => [
+/** In an overview, without what only linkers read. */
+function sectionTable({ sections }: ObjectFile, all: boolean): string {
+  const shown = sections.filter(({ name, size }) => all || (size > 0 && !/^\.(rel|strtab$|symtab$|llvm_)/.test(name)));
+  const rows = shown.map(({ name, size, fileOffset, executable, writable, zeros }) => [
     name || "-",
     count(size),
     `0x${fileOffset.toString(16)}`,

@@ -1,1 +1,2 @@
 export { type BenchJsonRow, benchJson, benchMarkdown, benchText } from "./bench.ts";
+export { type ObjectParts, objectJson, objectText } from "./dumpObject.ts";

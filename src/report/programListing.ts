@@ -1,7 +1,7 @@
 import pc from "picocolors";
 import { declaration } from "../bpf/btf/index.ts";
 import { decode, INSTRUCTION_SIZE, type Instruction, listInstructions } from "../bpf/isa/index.ts";
-import type { FunctionSpec, ProgramSpec, SourceLine } from "../bpf/spec.ts";
+import type { FunctionSpec, MapSpec, ProgramSpec, SourceLine } from "../bpf/spec.ts";
 import { helperNames } from "../layout/index.ts";
 
 /** A program as an object file holds it, whatever its type. */
@@ -57,9 +57,22 @@ function noteOf(
   if (instruction === undefined) return null;
   const { row, imm, high } = instruction;
   if (row.kind === "load_imm64" && row.source === "map") return maps[imm]?.name ?? null;
-  if (row.kind === "load_imm64" && row.source === "map_value") return `${maps[imm]?.name ?? "map"}+${high}`;
+  if (row.kind === "load_imm64" && row.source === "map_value") return variableAt(maps[imm], high);
   if (target === undefined) return null;
   return starts.get(target)?.name ?? `to ${target}`;
+}
+
+/** The global variable at an offset of a data section's map: `last (.data)`, or `.data+16` where there are no types. */
+function variableAt(map: MapSpec | undefined, offset: number): string {
+  if (map === undefined) return `offset ${offset}`;
+  const section = map.btf?.types[map.valueTypeId ?? 0];
+  if (section?.kind === "datasec") {
+    const found = section.variables.find((one) => offset >= one.offset && offset < one.offset + Math.max(1, one.size));
+    const variable = found === undefined ? undefined : map.btf?.types[found.type];
+    if (found !== undefined && variable?.kind === "var")
+      return `${variable.name}${offset === found.offset ? "" : `+${offset - found.offset}`} (${map.name})`;
+  }
+  return `${map.name}+${offset}`;
 }
 
 /** A program as llvm-objdump -S shows one: prototypes, source lines, and instructions with their bytes. Ends with a newline. */

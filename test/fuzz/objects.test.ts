@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decodeMapValue, openObject } from "../../src/bpf/elf/index.ts";
+import { decodeMapValue, type ObjectFile, openObject } from "../../src/bpf/elf/index.ts";
+import { objectJson, objectText } from "../../src/report/index.ts";
 import { mutated, mutations } from "../bpf/elf/mutations.ts";
 
 /** FUZZ_RUNS=10000 for a long run; the seed of a failure is printed by fast-check. */
@@ -9,6 +10,17 @@ const runs = Number(process.env.FUZZ_RUNS ?? 400);
 
 const names = ["everything.clang19", "everything.be", "externs", "legacy36", "sections"] as const;
 const objects = new Map(names.map((name) => [name, new Uint8Array(readFileSync(`test/bpf/elf/objects/${name}.o`))]));
+
+/** Everything that `dump` prints; types that contain themselves may end in a problem. */
+function shown(object: ObjectFile): void {
+  try {
+    const all = { sections: true, programs: true, maps: true, types: true, instructions: true };
+    expect(objectText(object, all).length).toBeGreaterThan(0);
+    expect(JSON.stringify(objectJson(object, all)).length).toBeGreaterThan(0);
+  } catch (error) {
+    expect(error).toMatchObject({ name: "ProblemError", problem: { exit: 3 } });
+  }
+}
 
 test(`damaged objects open, or give a problem with file and offset (${runs} of them)`, () => {
   const outcomes = new Map<string, number>();
@@ -36,6 +48,7 @@ test(`damaged objects open, or give a problem with file and offset (${runs} of t
         decodeMapValue(map, map.contents);
       }
       expect(openObject(bytes, { file: "damaged.o" })).toEqual(opened);
+      shown(opened.value);
     }),
     { numRuns: runs },
   );

@@ -55,7 +55,8 @@ export interface Kconfig {
  */
 export function kconfigMap(image: ElfImage, btf: Btf | null, known: ReadonlyMap<string, string>, warnings: Problem[]): Kconfig | null {
   if (btf === null) return null;
-  const section = btf.types.find((type) => type.kind === "datasec" && type.name === ".kconfig");
+  const sectionId = btf.types.findIndex((type) => type.kind === "datasec" && type.name === ".kconfig");
+  const section = btf.types[sectionId];
   if (section?.kind !== "datasec") return null;
   const undefinedSymbols = new Map(
     image.symbols.filter((symbol) => symbol.section === SHN_UNDEF && symbol.name !== "").map((symbol) => [symbol.name, symbol]),
@@ -66,7 +67,7 @@ export function kconfigMap(image: ElfImage, btf: Btf | null, known: ReadonlyMap<
     const symbol = undefinedSymbols.get(variable.name);
     if (symbol === undefined) return [];
     const size = sizeOfType(btf, variable.type);
-    return [{ name: variable.name, type: variable.type, size, alignment: elementSize(btf, variable.type, size), symbol }];
+    return [{ name: variable.name, id, type: variable.type, size, alignment: elementSize(btf, variable.type, size), symbol }];
   });
   wanted.sort((a, b) => b.alignment - a.alignment || b.size - a.size || (a.name < b.name ? -1 : 1));
   let end = 0;
@@ -92,6 +93,8 @@ export function kconfigMap(image: ElfImage, btf: Btf | null, known: ReadonlyMap<
       variables.set(name, { offset, fault: `${name} is ${value} in the kernel's configuration, which does not fit its type` });
     }
   }
+  // The compiler leaves the offsets to the loader.
+  const laidOut = { ...section, size: end, variables: placed.map(({ id, offset, size }) => ({ type: id, offset, size })) };
   const spec = {
     name: ".kconfig",
     type: BPF_MAP_TYPE_ARRAY,
@@ -101,6 +104,9 @@ export function kconfigMap(image: ElfImage, btf: Btf | null, known: ReadonlyMap<
     flags: BPF_F_RDONLY_PROG | BPF_F_MMAPABLE,
     contents,
     frozen: true,
+    btf: { types: btf.types.with(sectionId, laidOut), littleEndian: true },
+    keyTypeId: 0,
+    valueTypeId: sectionId,
     section: ".kconfig",
   };
   return { map: { spec, section: -1, from: 0, to: end, data: true }, variables };

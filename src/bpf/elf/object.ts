@@ -74,6 +74,17 @@ export function openObject(bytes: Uint8Array, options: OpenOptions): Result<Obje
   }
 }
 
+/** Runs what reads by the object's types: a fault of theirs is placed at the section that holds them. */
+function byTypes<T>(image: ElfImage, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof ProblemError) || error.problem.at.offset !== undefined) throw error;
+    const offset = image.sections.find(({ name }) => name === ".BTF")?.fileOffset ?? 0;
+    throw new ProblemError({ ...error.problem, at: { ...error.problem.at, file: image.file, offset } });
+  }
+}
+
 function open(bytes: Uint8Array, { file, kconfig: settings }: OpenOptions): ObjectFile {
   const image = readElf(bytes, file);
   const warnings: Problem[] = [];
@@ -81,18 +92,18 @@ function open(bytes: Uint8Array, { file, kconfig: settings }: OpenOptions): Obje
   const { btf, ext } = typeInformation(image, warnings);
   const functions = functionsOf(image);
   const known = settings === undefined ? kernelConfiguration : new Map([...kernelConfiguration, ...settings]);
-  const kconfig = kconfigMap(image, btf, known, warnings);
+  const kconfig = byTypes(image, () => kconfigMap(image, btf, known, warnings));
   const maps: PlacedMap[] = [
     ...image.sections
       .filter(({ name }) => name === ".maps")
-      .flatMap((section) => btfMaps(image, section, btf === null ? null : asRun(btf), functions, warnings)),
+      .flatMap((section) => byTypes(image, () => btfMaps(image, section, btf === null ? null : asRun(btf), functions, warnings))),
     ...legacyMaps(image, functions),
     ...globalMaps(image, btf, warnings),
     ...(kconfig === null ? [] : [kconfig.map]),
   ];
   const externs = externSymbols(image, btf);
   for (const { name, kind, weak } of externs)
-    if (kind === "unknown" && !weak) warnings.push(elfProblems.elf_symbol_unresolved({ name }, { file }));
+    if ((kind === "unknown" || kind === "ksym") && !weak) warnings.push(elfProblems.elf_symbol_unresolved({ name }, { file }));
   const kfuncs = new Set(externs.filter(({ kind }) => kind === "kfunc").map(({ name }) => name));
   const linker = new Linker(image, functions, maps, kconfig, kfuncs, ext);
   const specs = maps.map(({ spec }) => spec);
