@@ -2,12 +2,14 @@ import type { Command } from "commander";
 import { bytesFromFile } from "../../packet/file.node.ts";
 import { gunzip } from "../../packet/gzip.node.ts";
 import { type ByteSource, bytesAfter, bytesFromStream } from "../../packet/index.ts";
-import type { Problem } from "../../problem/index.ts";
+import { type Problem, ProblemError } from "../../problem/index.ts";
 import { dumpCapture } from "../../report/dumpCapture.node.ts";
 import { formatProblem } from "../failure.node.ts";
 import { wholeNumber } from "../options/number.ts";
+import { problems } from "../options/problems.ts";
+import { beginsObject, dumpObject, type ObjectDumpOptions } from "./dumpObject.node.ts";
 
-export interface DumpOptions {
+export interface DumpOptions extends ObjectDumpOptions {
   readonly json?: boolean;
   readonly summary?: boolean;
   readonly hex?: boolean;
@@ -18,25 +20,47 @@ type TextSink = (text: string) => void;
 
 /** A kind of file that `dump` shows, known by how it begins. */
 interface Dumper {
+  readonly kind: string;
+  /** The options that say something about this kind only. */
+  readonly options: readonly (keyof DumpOptions)[];
   readonly begins: (magic: Uint8Array) => boolean;
   readonly dump: (input: ByteSource, name: string, options: DumpOptions, out: TextSink) => Promise<Problem | null>;
 }
 
 /** The first that fits is taken. Captures come last: what is nothing else gets their message on unknown files. */
 const dumpers: readonly Dumper[] = [
-  { begins: () => true, dump: (input, name, options, out) => dumpCapture(input, { ...options, name, gunzip }, out) },
+  {
+    kind: "an object",
+    options: ["program", "insns", "maps", "btf", "sections"],
+    begins: beginsObject,
+    dump: async (input, name, options, out) => {
+      out(dumpObject(await allBytes(input), name, options));
+      return null;
+    },
+  },
+  {
+    kind: "a capture",
+    options: ["summary", "hex", "count"],
+    begins: () => true,
+    dump: (input, name, options, out) => dumpCapture(input, { ...options, name, gunzip }, out),
+  },
 ];
 
 /** `dump FILE`: what a file holds. */
 export function registerDump(program: Command): void {
   program
     .command("dump")
-    .description("show what a capture holds: interfaces, packets and their options")
-    .argument("<file>", "a pcap or pcapng file, packed with gzip or not; - for standard input")
+    .description("show what is in a BPF object (programs, maps, types, instructions) or a capture (interfaces, packets, options)")
+    .argument("<file>", "an ELF object, or a pcap or pcapng file, packed with gzip or not; - for standard input")
     .option("--json", "as one JSON object")
-    .option("--summary", "only what it comes to: packets, bytes, times, digest")
-    .option("-x, --hex", "the bytes of each packet too")
-    .option("-c, --count <n>", "stop after so many packets", wholeNumber("--count", 1, Number.MAX_SAFE_INTEGER))
+    .option("--program <name>", "object: the instructions of this program only")
+    .option("--insns", "object: instructions, with functions and source lines")
+    .option("--maps", "object: maps, with the first values of global data")
+    .option("--btf", "object: types, as C")
+    .option("--sections", "object: all sections of the ELF file")
+    .option("--summary", "capture: only what it comes to: packets, bytes, times, digest")
+    .option("-x, --hex", "capture: the bytes of each packet too")
+    .option("-c, --count <n>", "capture: stop after so many packets", wholeNumber("--count", 1, Number.MAX_SAFE_INTEGER))
     .action(dump);
 }
 
@@ -46,12 +70,33 @@ async function dump(file: string, options: DumpOptions): Promise<void> {
   const count = await input.read(magic);
   const whole = bytesAfter(magic.subarray(0, count), input);
   const dumper = dumpers.find(({ begins }) => begins(magic));
+  for (const other of dumpers) {
+    const stray = other === dumper ? undefined : other.options.find((name) => options[name] !== undefined);
+    if (stray !== undefined)
+      throw new ProblemError(problems.dump_option({ option: `--${stray}`, wanted: other.kind, given: dumper?.kind ?? "" }, { file }));
+  }
   const text = new BlockedText((block) => process.stdout.write(block));
   const problem = (await dumper?.dump(whole, file === "-" ? "standard input" : file, options, (piece) => text.write(piece))) ?? null;
   text.flush();
   if (problem === null) return;
   process.stderr.write(formatProblem(problem));
   process.exitCode = problem.exit;
+}
+
+/** All of an input that is small: an object. */
+async function allBytes(input: ByteSource): Promise<Uint8Array> {
+  let bytes = new Uint8Array(1 << 16);
+  let length = 0;
+  for (;;) {
+    const count = await input.read(bytes.subarray(length));
+    if (count === 0) return bytes.subarray(0, length);
+    length += count;
+    if (length === bytes.length) {
+      const larger = new Uint8Array(bytes.length * 2);
+      larger.set(bytes);
+      bytes = larger;
+    }
+  }
 }
 
 /** Collects lines into blocks: a write for each line of a long capture would be most of the work. */

@@ -23,4 +23,5 @@ export const problems = defineProblems({
     message: "{file} does not hold an object from map names to contents",
     hint: "give the map's name with --map NAME={file}, or put the contents under its name",
   },
+  dump_option: { message: "{option} is for {wanted}, and this is {given}", exit: 2 },
 });
