@@ -3,7 +3,7 @@ import { defineProblems } from "../../problem/index.ts";
 /** What can be wrong with type information, and with a value that is read or written by it. */
 export const btfProblems = defineProblems({
   object_cut: {
-    message: "{what} needs {need} bytes here, but only {have} are left",
+    message: "{what}: {need} bytes expected here, {have} left in the file",
     hint: "the file may be cut short or damaged: compile it again",
   },
   object_strings_too_long: { message: "the names of {what} are longer than the section that holds them allows" },
