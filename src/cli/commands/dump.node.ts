@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { bytesFromFile } from "../../packet/file.node.ts";
 import { gunzip } from "../../packet/gzip.node.ts";
 import { type ByteSource, bytesAfter, bytesFromStream } from "../../packet/index.ts";
+import { throughPcapParser } from "../../packet/pcapParserSource.node.ts";
 import { type Problem, ProblemError } from "../../problem/index.ts";
 import { dumpCapture } from "../../report/dumpCapture.node.ts";
 import { formatProblem } from "../failure.node.ts";
@@ -65,7 +66,7 @@ export function registerDump(program: Command): void {
 }
 
 async function dump(file: string, options: DumpOptions): Promise<void> {
-  const input = file === "-" ? bytesFromStream(process.stdin) : bytesFromFile(file);
+  const input = file === "-" ? await throughPcapParser(bytesFromStream(process.stdin)) : bytesFromFile(file);
   const magic = new Uint8Array(4);
   const count = await input.read(magic);
   const whole = bytesAfter(magic.subarray(0, count), input);
