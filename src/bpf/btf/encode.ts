@@ -3,7 +3,7 @@ import { ipv4Bytes, ipv6Bytes, macBytes } from "./addressText.ts";
 import { isChar } from "./decode.ts";
 import { parseHex } from "./hexBytes.ts";
 import { bitfieldOf, sizeOfType, stripped } from "./layout.ts";
-import { asResult, bitfieldWindow, type NamedMember, namedMembers, readInteger, ValueWalk, writeInteger } from "./typedValue.ts";
+import { asResult, bitfieldWindow, type NamedMember, namedMembers, readInteger, shown, ValueWalk, writeInteger } from "./typedValue.ts";
 import { type Btf, type BtfComposite, type BtfDataSection, type BtfEnum, type BtfType, btfName } from "./types.ts";
 
 /**
@@ -71,8 +71,7 @@ class Encoder {
   }
 
   #wrong(value: unknown, expected: string): never {
-    const given = typeof value === "bigint" ? String(value) : (JSON.stringify(value) ?? "nothing");
-    return this.#walk.fail("value_wrong_form", { given: given.length > 60 ? `${given.slice(0, 57)}…` : given, expected });
+    return this.#walk.fail("value_wrong_form", { given: shown(value), expected });
   }
 
   #need(at: number, size: number): void {

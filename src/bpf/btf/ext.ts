@@ -5,7 +5,7 @@ import { btfProblems } from "./problems.ts";
 import type { StringTable } from "./stringTable.ts";
 
 /** What .BTF.ext says of the functions of a section: where each begins, and its FUNC. Offsets are bytes in the ELF section. */
-export interface FunctionInfo {
+interface FunctionInfo {
   readonly section: string;
   readonly offset: number;
   readonly typeId: number;

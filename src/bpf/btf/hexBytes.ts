@@ -1,5 +1,5 @@
 import type { Result } from "../../problem/index.ts";
-import { asResult, ValueWalk, writeInteger } from "./typedValue.ts";
+import { asResult, shown, ValueWalk, writeInteger } from "./typedValue.ts";
 
 const noTypes = { types: [{ kind: "void" } as const], littleEndian: true };
 
@@ -37,20 +37,19 @@ function untypedBytes(walk: ValueWalk, size: number, value: unknown): Uint8Array
     const bytes = parseHex(value);
     if (bytes?.length === size) return bytes;
     if (/^\d+$/.test(value) && [1, 2, 4, 8].includes(size)) return integerBytes(walk, size, BigInt(value));
-    return bytes ?? walk.fail("value_wrong_form", { given: JSON.stringify(value), expected: 'bytes such as "0a 00 00 01"' });
+    return bytes ?? walk.fail("value_wrong_form", { given: shown(value), expected: 'bytes such as "0a 00 00 01"' });
   }
   if (Array.isArray(value)) {
     return Uint8Array.from(value, (one: unknown, index) => {
       const byte = typeof one === "string" ? Number(one) : one;
       if (typeof byte === "number" && Number.isInteger(byte) && byte >= 0 && byte <= 255) return byte;
-      return walk.inside(`[${index}]`, () => walk.fail("value_out_of_range", { given: JSON.stringify(one) ?? "nothing", type: "a byte" }));
+      return walk.inside(`[${index}]`, () => walk.fail("value_out_of_range", { given: shown(one), type: "a byte" }));
     });
   }
   if (typeof value === "bigint" || (typeof value === "number" && Number.isSafeInteger(value))) {
     if ([1, 2, 4, 8].includes(size)) return integerBytes(walk, size, BigInt(value));
   }
-  const given = typeof value === "bigint" ? String(value) : (JSON.stringify(value) ?? "nothing");
-  return walk.fail("value_wrong_form", { given: given.slice(0, 60), expected: `${size} bytes such as "0a 00 00 01"` });
+  return walk.fail("value_wrong_form", { given: shown(value), expected: `${size} bytes such as "0a 00 00 01"` });
 }
 
 function integerBytes(walk: ValueWalk, size: number, value: bigint): Uint8Array {

@@ -1,14 +1,14 @@
 export { declaration } from "./declaration.ts";
 export { decodeValue } from "./decode.ts";
 export { encodeValue } from "./encode.ts";
-export { type BtfExt, type CoreRelocation, type FunctionInfo, type LineInfo, parseBtfExt } from "./ext.ts";
+export { type BtfExt, type CoreRelocation, type LineInfo, parseBtfExt } from "./ext.ts";
 export { FileRange } from "./fileRange.ts";
 export { encodeUntyped, formatHex } from "./hexBytes.ts";
-export { sizeOfType, stripped, strippedId, typeById } from "./layout.ts";
-export { type BtfSection, parseBtf } from "./parse.ts";
+export { sizeOfType, stripped, strippedId } from "./layout.ts";
+export { parseBtf } from "./parse.ts";
 export { printTypes } from "./printTypes.ts";
 export { StringTable } from "./stringTable.ts";
-export { asResult, type TypedValue } from "./typedValue.ts";
+export { asResult, shown, type TypedValue } from "./typedValue.ts";
 export {
   BTF_LINKAGE_EXTERN,
   BTF_LINKAGE_STATIC,
@@ -17,5 +17,4 @@ export {
   type BtfDataSection,
   type BtfMember,
   type BtfType,
-  btfName,
 } from "./types.ts";

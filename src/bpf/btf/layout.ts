@@ -8,7 +8,7 @@ const MAX_DEPTH = 64;
 const MAX_SIZE = 0x7fffffff;
 
 /** Bytes of a pointer, of the object's machine. */
-export const POINTER_SIZE = 8;
+const POINTER_SIZE = 8;
 
 /** The type of that id. Throws a ProblemError when there is none. */
 export function typeById(btf: Btf, id: number): BtfType {

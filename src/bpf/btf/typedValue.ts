@@ -40,6 +40,17 @@ export class ValueWalk {
   }
 }
 
+/** A value that somebody gave, for a problem's text: as JSON (bigints as digits), cut to 60 letters. Whatever it is, this does not throw. */
+export function shown(value: unknown): string {
+  let text: string;
+  try {
+    text = JSON.stringify(value, (_key, one: unknown) => (typeof one === "bigint" ? `${one}n` : one)) ?? "nothing";
+  } catch {
+    text = "something that refers to itself";
+  }
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text.replace(/^"(-?\d+)n"$/, "$1");
+}
+
 /** A member of a composite under the name by which values know it; what is unnamed and has no members of its own (padding) is left out. */
 export interface NamedMember {
   readonly name: string;

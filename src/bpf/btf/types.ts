@@ -58,7 +58,7 @@ export interface BtfEnum {
   readonly values: readonly { readonly name: string; readonly value: bigint }[];
 }
 
-export interface BtfParameter {
+interface BtfParameter {
   readonly name: string;
   /** 0 with an empty name stands for `...`. */
   readonly type: number;
@@ -72,9 +72,8 @@ export interface BtfDataSection {
   readonly variables: readonly { readonly type: number; readonly offset: number; readonly size: number }[];
 }
 
-/** Linkage of a VAR or FUNC. */
+/** Linkage of a VAR or FUNC; 1 is global. */
 export const BTF_LINKAGE_STATIC = 0;
-export const BTF_LINKAGE_GLOBAL = 1;
 export const BTF_LINKAGE_EXTERN = 2;
 
 /** The type information of an object: every reference in it is the id of a type in it. */

@@ -11,7 +11,7 @@ const MAX_VALUE = 0x7fffffff;
 const isSectionOrPart = (name: string, of: string): boolean => name === of || name.startsWith(`${of}.`);
 
 /** Is it a section of global variables, which loaders make a map of? */
-export const isGlobalSection = ({ name, executable, size }: ElfSection): boolean =>
+const isGlobalSection = ({ name, executable, size }: ElfSection): boolean =>
   !executable && size > 0 && [".data", ".rodata", ".bss"].some((of) => isSectionOrPart(name, of));
 
 /**

@@ -1,5 +1,4 @@
-export { kernelConfiguration } from "./kconfig.ts";
-export { decodeKey, decodeMapValue, encodeKey, encodeMapValue, type MapEntry, type MapEntryJson, readMapEntries } from "./mapEntries.ts";
-export { type ExternSymbol, type ObjectFile, type OpenOptions, type OtherProgram, openObject, type SectionSummary } from "./object.ts";
-export { findProgram, type ProgramWanted, selectProgram } from "./select.ts";
+export { decodeKey, decodeMapValue, encodeKey, type MapEntry, readMapEntries } from "./mapEntries.ts";
+export { type ObjectFile, type OpenOptions, type OtherProgram, openObject } from "./object.ts";
+export { findProgram, selectProgram } from "./select.ts";
 export { sizeMaps } from "./sizeMaps.ts";

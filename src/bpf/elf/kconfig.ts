@@ -39,7 +39,7 @@ export const kernelConfiguration: ReadonlyMap<string, string> = new Map(
 );
 
 /** Where an extern of .kconfig stands in its map; `fault` says why reading it must trap. */
-export interface KconfigVariable {
+interface KconfigVariable {
   readonly offset: number;
   readonly fault?: string;
 }

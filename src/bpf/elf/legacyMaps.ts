@@ -29,7 +29,7 @@ interface LegacyMap {
 }
 
 /** Does a section hold legacy maps? "maps", and "maps/NAME" as gobpf writes them. */
-export const isLegacyMapSection = (name: string): boolean => name === "maps" || name.startsWith("maps/");
+const isLegacyMapSection = (name: string): boolean => name === "maps" || name.startsWith("maps/");
 
 /** The maps of all legacy sections of an object, with iproute2's inner maps and the programs of its sections "ID/INDEX" in their slots. */
 export function legacyMaps(image: ElfImage, functions: readonly ElfFunction[]): PlacedMap[] {

@@ -1,5 +1,5 @@
 import { ProblemError, type Result } from "../../problem/index.ts";
-import { asResult, decodeValue, encodeUntyped, encodeValue, formatHex, type TypedValue } from "../btf/index.ts";
+import { asResult, decodeValue, encodeUntyped, encodeValue, formatHex, shown, type TypedValue } from "../btf/index.ts";
 import type { MapSpec } from "../spec.ts";
 import { elfProblems } from "./problems.ts";
 
@@ -11,17 +11,12 @@ export interface MapEntry {
   readonly cpuValues?: readonly { readonly cpu: number; readonly value: Uint8Array }[];
 }
 
-/** An element as JSON shows it, in bpftool's words. */
-export type MapEntryJson =
-  | { readonly key: TypedValue; readonly value: TypedValue }
-  | { readonly key: TypedValue; readonly values: readonly { readonly cpu: number; readonly value: TypedValue }[] };
-
 /** Bytes of a key, from a value of the map's BTF type or from hexadecimal bytes. The problem names the member. */
 export const encodeKey = (map: MapSpec, key: unknown, path = `${map.name}.key`): Result<Uint8Array> =>
   map.btf !== undefined && map.keyTypeId ? encodeValue(map.btf, map.keyTypeId, key, path) : encodeUntyped(map.keySize, key, path);
 
 /** Bytes of a value, likewise. */
-export const encodeMapValue = (map: MapSpec, value: unknown, path = `${map.name}.value`): Result<Uint8Array> =>
+const encodeMapValue = (map: MapSpec, value: unknown, path = `${map.name}.value`): Result<Uint8Array> =>
   map.btf !== undefined && map.valueTypeId ? encodeValue(map.btf, map.valueTypeId, value, path) : encodeUntyped(map.valueSize, value, path);
 
 /** A key as JSON: by its BTF type, or as hexadecimal bytes. */
@@ -52,7 +47,7 @@ export function readMapEntries(map: MapSpec, contents: unknown): Result<MapEntry
         value: taken(encodeMapValue(map, value, `${map.name}[${key}]`)),
       }));
     }
-    throw new ProblemError(elfProblems.map_contents_form({ map: map.name, given: JSON.stringify(contents) ?? "nothing" }));
+    throw new ProblemError(elfProblems.map_contents_form({ map: map.name, given: shown(contents) }));
   });
 }
 
@@ -60,7 +55,7 @@ function readEntry(map: MapSpec, entry: unknown, path: string): MapEntry {
   const fields = typeof entry === "object" && entry !== null && !Array.isArray(entry) ? (entry as Record<string, unknown>) : {};
   const unknown = Object.keys(fields).find((name) => name !== "key" && name !== "value" && name !== "values");
   if (!("key" in fields) || !("value" in fields || "values" in fields) || unknown !== undefined)
-    throw new ProblemError(elfProblems.map_contents_form({ map: path, given: (JSON.stringify(entry) ?? "nothing").slice(0, 80) }));
+    throw new ProblemError(elfProblems.map_contents_form({ map: path, given: shown(entry) }));
   const key = taken(encodeKey(map, fields.key, `${path}.key`));
   const value = "value" in fields ? { value: taken(encodeMapValue(map, fields.value, `${path}.value`)) } : {};
   if (!("values" in fields)) return { key, ...value };
@@ -69,7 +64,7 @@ function readEntry(map: MapSpec, entry: unknown, path: string): MapEntry {
     const at = `${path}.values[${index}]`;
     const { cpu, value: given } = (typeof one === "object" && one !== null ? one : {}) as Record<string, unknown>;
     if (typeof cpu !== "number" || !Number.isInteger(cpu) || cpu < 0)
-      throw new ProblemError(elfProblems.map_contents_form({ map: at, given: (JSON.stringify(one) ?? "nothing").slice(0, 80) }));
+      throw new ProblemError(elfProblems.map_contents_form({ map: at, given: shown(one) }));
     return { cpu, value: taken(encodeMapValue(map, given, `${at}.value`)) };
   });
   return { key, ...value, cpuValues };

@@ -19,14 +19,14 @@ export type OtherProgram = Omit<ProgramSpec, "type"> & {
 };
 
 /** A symbol that the object expects from the kernel. */
-export interface ExternSymbol {
+interface ExternSymbol {
   readonly name: string;
   readonly kind: "kconfig" | "kfunc" | "ksym" | "unknown";
   readonly weak: boolean;
 }
 
 /** A section of the ELF file, as `dump` lists it. Sizes and offsets in bytes. */
-export interface SectionSummary {
+interface SectionSummary {
   readonly name: string;
   readonly size: number;
   readonly fileOffset: number;

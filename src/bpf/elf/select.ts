@@ -4,7 +4,7 @@ import type { ObjectFile, OtherProgram } from "./object.ts";
 import { elfProblems } from "./problems.ts";
 
 /** What a caller asks for: a program for a hook of that type, by name if the object holds several. */
-export interface ProgramWanted {
+interface ProgramWanted {
   readonly type: ProgramTypeName;
   /** Name of the function, or of its section. */
   readonly name?: string;

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { formatHex } from "../../../src/bpf/btf/index.ts";
@@ -62,6 +63,33 @@ test("a fault names the entry and the member", () => {
   );
   expect(message([{ key: {} }])).toBe('rules[0]: {"key":{}} given, expected a list of elements');
   expect(message(5)).toBe("rules: 5 given, expected a list of elements");
+});
+
+test("whatever is given as contents is read, or refused by name", () => {
+  const everything = openObject(readFileSync("test/bpf/elf/objects/everything.clang19.o"), { file: "everything.o" });
+  if (!everything.ok) throw new Error(everything.problem.message);
+  const maps = [...everything.value.maps, ...mapsOf("firewall").values(), ...mapsOf("balancer").values()];
+  const scalar = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.bigInt(), fc.constantFrom(undefined, Number.NaN, -0, "0x1", "1.2.3.4"));
+  const named = fc.dictionary(fc.constantFrom("key", "value", "values", "cpu", "__proto__", "port", "0", "from"), scalar, { maxKeys: 4 });
+  const contents = fc.oneof(scalar, named, fc.array(fc.oneof(scalar, named, fc.record({ key: named, value: named })), { maxLength: 3 }));
+  fc.assert(
+    fc.property(fc.constantFrom(...maps), contents, (map, given) => {
+      const read = readMapEntries(map, given);
+      if (!read.ok) {
+        expect(read.problem.exit).toBe(3);
+        expect(read.problem.message.startsWith(map.name)).toBe(true);
+        return;
+      }
+      for (const { key, value } of read.value) {
+        expect(key.length).toBe(map.keySize);
+        if (value !== undefined) expect(value.length).toBe(map.valueSize);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+  const self: unknown[] = [];
+  self.push(self);
+  expect(readMapEntries(maps[0]!, self)).toMatchObject({ ok: false, problem: { code: "map_contents_form" } });
 });
 
 test("a map without types takes bytes", () => {
