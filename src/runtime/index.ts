@@ -3,6 +3,18 @@ export { type CpuOptions, createCpus, DEFAULT_FUEL, resetCpu, type SimulatedCpus
 export { createMap } from "./createMap.ts";
 export { generalHelpers } from "./helpers.ts";
 export { instantiateRuntime, type RuntimeExports, type RuntimeInstance, runtimeModule, type SlowCall } from "./instance.ts";
+export {
+  compiledMap,
+  type Engine,
+  installPortable,
+  type LoadedProgram,
+  type PortableProgram,
+  ProgramLoader,
+  type RunResult,
+  runOnce,
+  type Trap,
+  takeTrap,
+} from "./loadedProgram.ts";
 export { MapHost } from "./mapHost.ts";
 export { mapOperation, tailCallSlot } from "./mapOperation.ts";
 export { mapTypeName } from "./mapRules.ts";

@@ -14,6 +14,9 @@ export const problems = defineProblems({
   map_size_wrong: {
     message: "map {map}: {part} has {given} bytes, expected {expected}",
   },
+  program_table_full: {
+    message: "program {program} finds no room in the function table, which holds {limit} programs and callbacks",
+  },
   map_frozen: {
     message: "map {map} is frozen: its contents come from the object file and cannot be changed",
     hint: "change a global variable before loading with --set NAME=VALUE",

@@ -1,0 +1,140 @@
+import { installInterpreted, interpretProgram } from "../bpf/interp/index.ts";
+import { type CompiledMap, type CompiledProgram, compileProgram, installProgram, locateTrap } from "../bpf/jit/index.ts";
+import type { VerifiedProgram } from "../bpf/verifier/index.ts";
+import { CpuBlock, MAX_PROGRAMS, TRAP_BUDGET, TRAP_DEPTH, TRAP_HELPER } from "../layout/index.ts";
+import { ProblemError } from "../problem/index.ts";
+import type { BpfMap } from "./bpfMap.ts";
+import { resetCpu } from "./cpus.ts";
+import type { RuntimeInstance } from "./instance.ts";
+import type { MapHost } from "./mapHost.ts";
+import { mapOperation, tailCallSlot } from "./mapOperation.ts";
+import type { SimulatedMemory } from "./memory.ts";
+import { problems } from "./problems.ts";
+
+export type Engine = "jit" | "interp";
+
+/** A program that stands in the function table and can run. */
+export interface LoadedProgram {
+  readonly name: string;
+  /** Its id: index in the function table, the same in every worker. Callbacks take the `slots` - 1 indices behind it. */
+  readonly slot: number;
+  readonly slots: number;
+  readonly engine: Engine;
+  readonly verified: VerifiedProgram;
+  /** The maps that its references stand for, by index in the spec's `maps`. */
+  readonly maps: readonly BpfMap[];
+  /** What a worker needs to have it too; absent for interpreted programs. */
+  readonly portable?: PortableProgram;
+}
+
+/** A compiled program that can be posted to a worker. The module brings its optimised code along. */
+export interface PortableProgram {
+  readonly module: WebAssembly.Module;
+  readonly compiled: Omit<CompiledProgram, "bytes">;
+}
+
+/** What compiled and interpreted programs know of a map. */
+export const compiledMap = ({ address, spec, elements, stride, cpuStride }: BpfMap): CompiledMap => ({
+  address,
+  type: spec.type,
+  keySize: spec.keySize,
+  valueSize: spec.valueSize,
+  maxEntries: spec.maxEntries,
+  stride,
+  elements,
+  cpuStride,
+  flags: spec.flags,
+});
+
+/** Instantiates a compiled program in a thread and puts it into that thread's table. */
+export function installPortable({ module, compiled }: PortableProgram, runtime: RuntimeInstance): void {
+  const { memory, table, exports } = runtime;
+  const instance = new WebAssembly.Instance(module, { env: { memory, table }, runtime: exports });
+  installProgram(compiled as CompiledProgram, instance, table);
+}
+
+/** Gives programs their places in the function table of the main thread. */
+export class ProgramLoader {
+  readonly #host: MapHost;
+  #next = 1;
+
+  constructor(host: MapHost) {
+    this.#host = host;
+  }
+
+  /** `maps`: one for each of the spec's, in its order. Throws when the table is full. */
+  load(verified: VerifiedProgram, maps: readonly BpfMap[], engine: Engine = "jit"): LoadedProgram {
+    const slots = 1 + verified.callbacks.length;
+    const slot = this.#next;
+    if (slot + slots > MAX_PROGRAMS)
+      throw new ProblemError(problems.program_table_full({ program: verified.spec.name, limit: MAX_PROGRAMS }));
+    this.#next += slots;
+    const environment = { slot, maps: maps.map(compiledMap), mapOperation, tailCallSlot };
+    const loaded = { name: verified.spec.name, slot, slots, engine, verified, maps };
+    const { runtime } = this.#host;
+    if (engine === "interp") {
+      installInterpreted(interpretProgram(verified, environment, runtime), runtime.table);
+      return loaded;
+    }
+    const { bytes, ...compiled } = compileProgram(verified, environment);
+    const portable: PortableProgram = { module: new WebAssembly.Module(bytes), compiled };
+    installPortable(portable, runtime);
+    return { ...loaded, portable };
+  }
+}
+
+/** Why a run ended early. */
+export interface Trap {
+  /** `budget`, `helper`, `depth`, or `memory` for what WebAssembly itself refused. */
+  readonly reason: "budget" | "helper" | "depth" | "memory";
+  readonly message: string;
+  /** `helper`: the number of the helper or kernel function that is not there. */
+  readonly detail: number;
+  /** The program's instruction that ran, where the stack shows it. */
+  readonly instruction: number | undefined;
+}
+
+export type RunResult = { readonly returned: bigint } | { readonly trap: Trap };
+
+const reasons: Readonly<Record<number, Trap["reason"]>> = { [TRAP_BUDGET]: "budget", [TRAP_HELPER]: "helper", [TRAP_DEPTH]: "depth" };
+
+/**
+ * Reads why the current CPU's run ended from its block, releases what it held and puts the CPU back to rest. `error` is what the call of the
+ * run threw; anything but a trap is thrown on.
+ */
+export function takeTrap(memory: SimulatedMemory, runtime: RuntimeInstance, programs: readonly LoadedProgram[], error: unknown): Trap {
+  const isTrap = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
+  if (!isTrap) throw error;
+  const block = (runtime.exports.cpu as WebAssembly.Global).value as number;
+  const { view } = memory;
+  const reason = reasons[CpuBlock.read(view, block, "trap")] ?? "memory";
+  const detail = CpuBlock.read(view, block, "trap_detail");
+  (runtime.exports.releaseLocks as () => void)();
+  resetCpu(memory, block);
+  return { reason, message: error.message, detail, instruction: locate(programs, error) };
+}
+
+function locate(programs: readonly LoadedProgram[], error: Error & { readonly instruction?: number }): number | undefined {
+  if (typeof error.instruction === "number") return error.instruction;
+  for (const { portable } of programs) {
+    if (portable === undefined) continue;
+    const at = locateTrap(portable.compiled.name, portable.compiled.traps, error.stack ?? "");
+    if (at !== undefined) return at;
+  }
+  return undefined;
+}
+
+/** Runs a program once on CPU `cpu` (index), on the context at this address: its return value, or the trap that ended it. */
+export function runOnce(host: MapHost, program: LoadedProgram, context: number, cpu = 0): RunResult {
+  const { runtime, memory, cpus } = host;
+  const global = runtime.exports.cpu as WebAssembly.Global;
+  const before = global.value;
+  global.value = cpus.blocks[cpu];
+  try {
+    return { returned: (runtime.exports.runProgram as (slot: number, context: number) => bigint)(program.slot, context) };
+  } catch (error) {
+    return { trap: takeTrap(memory, runtime, [program], error) };
+  } finally {
+    global.value = before;
+  }
+}
