@@ -1,9 +1,14 @@
+const encoder = new TextEncoder();
+
+/** Bytes that the unsigned LEB128 form of a number takes. */
+const lebLength = (value: number): number => (value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : value < 0x10000000 ? 4 : 5);
+
 /** Bytes written one after the other. The buffer doubles when it is full, so that n bytes cost O(n). */
 export class ByteWriter {
   #buffer: Uint8Array;
   #length = 0;
 
-  constructor(capacity = 256) {
+  constructor(capacity = 64) {
     this.#buffer = new Uint8Array(capacity);
   }
 
@@ -78,9 +83,16 @@ export class ByteWriter {
 
   /** A WebAssembly name: length in bytes, then UTF-8. */
   name(text: string): void {
-    const encoded = new TextEncoder().encode(text);
+    const encoded = encoder.encode(text);
     this.u32(encoded.length);
     this.append(encoded);
+  }
+
+  /** `content` behind its length and the number of items in it. */
+  vector(count: number, content: ByteWriter): void {
+    this.u32(lebLength(count) + content.length);
+    this.u32(count);
+    this.append(content.bytes);
   }
 
   /** `content` behind its length. */

@@ -24,7 +24,7 @@ export type Label = number & { readonly label: unique symbol };
  * the writer keeps count of blocks, so that a branch names its block instead of a depth.
  */
 export class CodeWriter {
-  readonly #code = new ByteWriter(1024);
+  readonly #code = new ByteWriter(512);
   readonly #locals: ValueType[] = [];
   readonly #localNames: string[] = [];
   #depth = 0;

@@ -132,15 +132,12 @@ export class ModuleWriter {
   }
 
   finish(): WrittenModule {
-    const out = new ByteWriter(4096);
+    const out = new ByteWriter(1024);
     for (const byte of HEADER) out.u8(byte);
     const counted = (section: keyof typeof sections, count: number, content: ByteWriter) => {
       if (count === 0) return;
-      const whole = new ByteWriter(content.length + 8);
-      whole.u32(count);
-      whole.append(content.bytes);
       out.u8(sections[section]);
-      out.sized(whole);
+      out.vector(count, content);
     };
     counted("type", this.#typeIndex.size, this.#types);
     counted("import", this.#importCount, this.#imports);
@@ -155,7 +152,7 @@ export class ModuleWriter {
 
   #writeCode(out: ByteWriter): number[] {
     const starts: number[] = [];
-    const content = new ByteWriter(4096);
+    const content = new ByteWriter(1024);
     content.u32(this.#functions.length);
     for (const { name, code } of this.#functions) {
       if (code === undefined) throw new Error(`function ${name} was declared and never defined`);

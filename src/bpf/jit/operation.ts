@@ -69,9 +69,11 @@ export function readOperations(instructions: VerifiedProgram["instructions"]): O
   return instructions.map((instruction) => (instruction === undefined ? { kind: "continuation" } : operationOf(instruction)));
 }
 
+const sourceOf = ({ src, imm }: Instruction, operand: "imm" | "src" | "none"): Source =>
+  operand === "src" ? { register: src } : { immediate: imm };
+
 function operationOf(instruction: Instruction): Operation {
   const { row, dst, src, offset, imm, high } = instruction;
-  const source = (operand: "imm" | "src" | "none"): Source => (operand === "src" ? { register: src } : { immediate: imm });
   switch (row.kind) {
     case "alu64":
     case "alu32":
@@ -81,12 +83,12 @@ function operationOf(instruction: Instruction): Operation {
         meaning: row.meaning,
         width: row.kind === "alu64" ? 64 : 32,
         dst,
-        source: source(row.operand),
+        source: sourceOf(instruction, row.operand),
       };
     case "load":
       return { kind: "load", dst, base: src, offset, bytes: row.size, signed: row.signed };
     case "store":
-      return { kind: "store", base: dst, offset, bytes: row.size, source: source(row.operand) };
+      return { kind: "store", base: dst, offset, bytes: row.size, source: sourceOf(instruction, row.operand) };
     case "atomic":
       return { kind: "atomic", name: row.operation, base: dst, offset, bytes: row.size, src, fetch: row.fetch };
     case "load_acquire":
@@ -119,7 +121,7 @@ function operationOf(instruction: Instruction): Operation {
         condition: row.condition,
         width: row.kind === "branch64" ? 64 : 32,
         dst,
-        source: source(row.operand),
+        source: sourceOf(instruction, row.operand),
         target: targetOf(instruction)!,
       };
     case "may_goto":
