@@ -63,6 +63,9 @@ export const CpuBlock = defineStruct("cpu_block", {
   arguments: array(u64, 5),
   result: u64,
 
+  /** r0..r9, and the iterations that may_goto still allows, between the parts of a function that was too long to compile in one. */
+  registers: array(u64, 11),
+
   /** Clocks as programs see them, nanoseconds; set before each packet. */
   ktime_ns: u64,
   boot_ns: u64,

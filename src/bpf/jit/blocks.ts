@@ -27,8 +27,13 @@ export function targetsOf(operation: Operation, instruction: number): number[] |
   }
 }
 
-/** Cuts the function at instructions start..end-1 into basic blocks. */
-export function findBlocks(operations: readonly Operation[], start: number, end: number): FunctionGraph {
+/** Cuts the function at instructions start..end-1 into basic blocks of at most `longest` instructions. */
+export function findBlocks(
+  operations: readonly Operation[],
+  start: number,
+  end: number,
+  longest = Number.POSITIVE_INFINITY,
+): FunctionGraph {
   const leads = new Uint8Array(end - start + 1);
   leads[0] = 1;
   for (let at = start; at < end; at++) {
@@ -41,7 +46,8 @@ export function findBlocks(operations: readonly Operation[], start: number, end:
   const nodeAt = new Map<number, number>();
   let first = start;
   for (let at = start + 1; at <= end; at++) {
-    if (at < end && leads[at - start] === 0) continue;
+    const inside = operations[at]?.kind === "continuation";
+    if (at < end && leads[at - start] === 0 && (at - first < longest || inside)) continue;
     nodeAt.set(first, blocks.push({ start: first, end: at }));
     first = at;
   }

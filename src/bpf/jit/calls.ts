@@ -3,8 +3,10 @@ import type { HelperSpec, RuntimeFunction } from "../spec.ts";
 import {
   emitMissing,
   emitTrap,
+  FUNCTION_ENDED,
   type FunctionContext,
   loadFuel,
+  passRegister,
   pushCpuField,
   pushNarrow,
   pushRegister,
@@ -153,9 +155,13 @@ export function emitPacketLoad(context: FunctionContext, { bytes, offset, index 
 
 /** Returns r0. A subprogram's caller reads the fuel that is left. */
 export function emitExit(context: FunctionContext): void {
-  if (!context.isProgram) storeFuel(context);
-  pushRegister(context, 0);
-  context.code.op("return");
+  const { code, shape } = context;
+  if (shape !== "program") storeFuel(context);
+  if (shape === "part") {
+    passRegister(context, 0, () => pushRegister(context, 0));
+    code.i32(FUNCTION_ENDED);
+  } else pushRegister(context, 0);
+  code.op("return");
 }
 
 /**
@@ -205,10 +211,21 @@ function emitTailCall(context: FunctionContext): void {
   });
   storeFuel(context);
   storeCpuField(context, "fp", () => code.get(context.frame));
-  if (!context.isProgram) emitDepthCheck(context);
-  pushRegister(context, 1);
-  code.get(slot);
-  code.returnCallIndirect(program.programType);
+  if (context.shape !== "program") emitDepthCheck(context);
+  if (context.shape === "part") {
+    // A part returns another type than a program: it cannot give its place up.
+    passRegister(context, 0, () => {
+      pushRegister(context, 1);
+      code.get(slot);
+      code.callIndirect(program.programType);
+    });
+    code.i32(FUNCTION_ENDED);
+    code.op("return");
+  } else {
+    pushRegister(context, 1);
+    code.get(slot);
+    code.returnCallIndirect(program.programType);
+  }
   code.end();
 }
 
@@ -226,7 +243,7 @@ function emitDepthCheck(context: FunctionContext): void {
 }
 
 /** Burns one unit; at zero the run ends. `fuel` is a local, or the CPU block's where the function keeps none. */
-export function emitBurn(context: FunctionContext): void {
+export function emitBurn(context: Pick<FunctionContext, "code" | "program" | "fuel" | "scratch">): void {
   const { code, fuel } = context;
   const left = fuel ?? context.scratch("i64");
   if (fuel === undefined) pushCpuField(context, "fuel", "i64");

@@ -28,6 +28,15 @@ export interface ProgramContext {
   readonly cpu: number;
 }
 
+/**
+ * What a WebAssembly function is: a `program` takes its frame from the CPU block; a `subprogram` gets it from its caller and hands fuel back at its end;
+ * a `part` of a function that is too long for one gets and leaves registers and fuel in the CPU block, and returns the part that goes on.
+ */
+export type FunctionShape = "program" | "subprogram" | "part";
+
+/** What a part returns when the BPF function is at its end and r0 stands in the CPU block. */
+export const FUNCTION_ENDED = -1;
+
 /** One function while it is compiled. BPF registers r0..r9 are i64 locals; r10 is held as `frame`, the lowest address of the stack frame, i32. */
 export interface FunctionContext {
   readonly program: ProgramContext;
@@ -38,10 +47,7 @@ export interface FunctionContext {
   readonly fuel: number | undefined;
   /** Counts the iterations that may_goto still allows. */
   readonly mayGoto: number | undefined;
-  /** A subprogram hands fuel back at its end, and its frame is its caller's choice. */
-  readonly isProgram: boolean;
-  /** Something needs the frame's address; without, a program does not fetch it. */
-  readonly usesFrame: boolean;
+  readonly shape: FunctionShape;
   /** Facts before the instruction that is being compiled. */
   state: State;
   /** Locals that keep what a store to the frame wrote, for later instructions, by the store's instruction. */
@@ -144,7 +150,7 @@ export function pushCpuField(
 
 /** Stores a word of the CPU block; `value` pushes it. */
 export function storeCpuField(
-  { code, program }: FunctionContext,
+  { code, program }: Pick<FunctionContext, "code" | "program">,
   field: keyof typeof CpuBlock.at,
   value: () => void,
   type: "i32" | "i64" = "i32",
@@ -154,8 +160,23 @@ export function storeCpuField(
   code.memory(`${type}.store`, CpuBlock.at[field]);
 }
 
+const registerAt = (index: number): number => CpuBlock.at.registers + 8 * index;
+
+/** Pushes one of the words that hold registers between the parts of a function. */
+export function pushPassedRegister({ code, program }: Pick<FunctionContext, "code" | "program">, index: number): void {
+  code.globalGet(program.cpu);
+  code.memory("i64.load", registerAt(index));
+}
+
+/** Stores a register (or what `value` pushes) for the next part of the function. */
+export function passRegister({ code, program }: Pick<FunctionContext, "code" | "program">, index: number, value: () => void): void {
+  code.globalGet(program.cpu);
+  value();
+  code.memory("i64.store", registerAt(index));
+}
+
 /** Ends the run: TRAP_* and a detail in the CPU block, then a WebAssembly trap. */
-export function emitTrap(context: FunctionContext, trap: number, detail = 0): void {
+export function emitTrap(context: Pick<FunctionContext, "code" | "program">, trap: number, detail = 0): void {
   storeCpuField(context, "trap", () => context.code.i32(trap));
   storeCpuField(context, "trap_detail", () => context.code.i32(detail | 0));
   context.code.op("unreachable");

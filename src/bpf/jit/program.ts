@@ -4,8 +4,9 @@ import type { VerifiedProgram } from "../verifier/index.ts";
 import { coldEntry, TAIL_CALL } from "./calls.ts";
 import { type ProgramContext, pushCpuField } from "./context.ts";
 import type { CompileEnvironment } from "./environment.ts";
-import { compileFunction } from "./function.ts";
+import { type CompiledFunction, compileFunction } from "./function.ts";
 import { readOperations } from "./operation.ts";
+import { compileInParts } from "./parts.ts";
 import { type TrapTable, trapTable } from "./traps.ts";
 
 /** A program as WebAssembly. All of it can be sent to a worker; `bytes` only while nobody needs them here. */
@@ -18,6 +19,9 @@ export interface CompiledProgram {
   readonly slots: number;
   readonly traps: TrapTable;
 }
+
+/** Instructions that one WebAssembly function may be made of: V8 refuses bodies above 7,654,321 bytes, and compiles long ones slowly. */
+const LONGEST_FUNCTION = 50_000;
 
 const PROGRAM: FunctionType = { parameters: ["i64"], results: ["i64"] };
 const FIVE: readonly ValueType[] = ["i64", "i64", "i64", "i64", "i64"];
@@ -88,11 +92,21 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
     programType: module.type(PROGRAM),
     cpu,
   };
-  const compiled = verified.functions.map((made, index) => {
-    const { code, marks } = compileFunction(program, made, index === 0);
-    module.define(functions.get(made.start)!, code);
-    return { marks };
-  });
+  const marks = new Map<number, readonly number[]>();
+  const define = (index: number, compiled: CompiledFunction): number => {
+    module.define(index, compiled.code);
+    marks.set(index, compiled.marks);
+    return index;
+  };
+  const limit = environment.longestFunction ?? LONGEST_FUNCTION;
+  for (const [index, made] of verified.functions.entries()) {
+    const shape = index === 0 ? "program" : "subprogram";
+    const compiled =
+      made.end - made.start <= limit
+        ? compileFunction(program, made, shape)
+        : compileInParts(program, made, shape, limit, (name, type, part) => define(module.declare(name, type), part));
+    define(functions.get(made.start)!, compiled);
+  }
   module.exportFunction(exportName(0), functions.get(0)!);
   for (const [index, target] of callbacks.entries()) {
     const thunk = module.declare(`callback${index + 1}`, CALLBACK);
@@ -108,7 +122,7 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
     traps: trapTable(
       imports.size,
       codeStart,
-      compiled.map(({ marks }) => marks),
+      codeStart.map((_, index) => marks.get(imports.size + index) ?? []),
     ),
   };
 }

@@ -1,0 +1,183 @@
+import { BPF_MAX_TIMED_LOOPS } from "../../layout/index.ts";
+import { CodeWriter, type FunctionType } from "../../wasm/index.ts";
+import type { VerifiedFunction } from "../verifier/index.ts";
+import { analyzeFunction } from "./analysis.ts";
+import { type Block, type FunctionGraph, findBlocks } from "./blocks.ts";
+import { emitBurn } from "./calls.ts";
+import {
+  FUNCTION_ENDED,
+  type FunctionContext,
+  loadFuel,
+  type ProgramContext,
+  passRegister,
+  pushCpuField,
+  pushPassedRegister,
+  storeFuel,
+} from "./context.ts";
+import { FunctionEmitter } from "./emitter.ts";
+import { type CompiledFunction, createContext, parameterNames } from "./function.ts";
+import { emitStructured, structureGraph } from "./structure.ts";
+
+/** Where a part goes on: its number in the upper half, the number of its entry in the lower. At most 1,000,000 instructions: both fit. */
+const ENTRY_BITS = 16;
+/** Which of the words between parts holds the iterations that may_goto still allows; r0..r9 are before it. */
+const MAY_GOTO_WORD = 10;
+
+const PART: FunctionType = { parameters: ["i32", "i32"], results: ["i32"] };
+
+/** Some blocks of a function, in a row. */
+interface Part {
+  /** Numbers of its blocks in the function: first to end - 1. */
+  readonly first: number;
+  readonly end: number;
+  /** Blocks that others enter it at, ascending. */
+  readonly entries: number[];
+}
+
+/**
+ * Compiles a function that is too long for one WebAssembly function (V8 refuses bodies above 7,654,321 bytes): cut at block boundaries into parts of at most
+ * `limit` instructions, `(entry i32, fp i32) → i32`, which pass the registers on in the CPU block and return where to go on; the function itself
+ * calls one after the other. `addPart` takes a finished part and gives its function index.
+ */
+export function compileInParts(
+  program: ProgramContext,
+  made: VerifiedFunction,
+  shape: "program" | "subprogram",
+  limit: number,
+  addPart: (name: string, type: FunctionType, part: CompiledFunction) => number,
+): CompiledFunction {
+  const graph = findBlocks(program.operations, made.start, made.end, limit);
+  const parts = cut(graph, limit);
+  const targets = new Map(
+    parts.flatMap(({ entries }, number) => entries.map((block, entry) => [block, (number << ENTRY_BITS) | entry] as const)),
+  );
+  const indices = parts.map((part, number) => addPart(`${made.name}.${number}`, PART, compilePart(program, graph, part, targets)));
+  return { code: writeChain(program, shape, indices), marks: [] };
+}
+
+function cut({ blocks, successors }: FunctionGraph, limit: number): Part[] {
+  const parts: Part[] = [];
+  const partOf = new Int32Array(blocks.length);
+  let first = 0;
+  for (let block = 0; block < blocks.length; block++) {
+    const tooLong = block > first && blocks[block]!.end - blocks[first]!.start > limit;
+    if (tooLong) {
+      parts.push({ first, end: block, entries: [] });
+      first = block;
+    }
+    partOf[block] = parts.length;
+  }
+  parts.push({ first, end: blocks.length, entries: [] });
+  const entered = new Set([0]);
+  for (let block = 0; block < blocks.length; block++) {
+    for (const node of successors[block + 1]!) if (partOf[node - 1] !== partOf[block]) entered.add(node - 1);
+  }
+  for (const block of [...entered].sort((a, b) => a - b)) parts[partOf[block]!]!.entries.push(block);
+  return parts;
+}
+
+/** Nodes of a part: 0 is the prologue, then its blocks, then the dispatch to the entry, then one for each way out. */
+function compilePart(program: ProgramContext, whole: FunctionGraph, part: Part, targets: ReadonlyMap<number, number>): CompiledFunction {
+  const blocks: Block[] = whole.blocks.slice(part.first, part.end);
+  const dispatch = blocks.length + 1;
+  const nodeOf = (block: number) => block - part.first + 1;
+  const successors: number[][] = [[dispatch]];
+  const waysOut = new Map<number, number>();
+  for (let block = part.first; block < part.end; block++) {
+    successors.push(
+      whole.successors[block + 1]!.map((node) => {
+        const target = node - 1;
+        if (target >= part.first && target < part.end) return nodeOf(target);
+        const known = waysOut.get(target) ?? dispatch + 1 + waysOut.size;
+        waysOut.set(target, known);
+        return known;
+      }),
+    );
+  }
+  successors.push(part.entries.map(nodeOf), ...[...waysOut].map(() => []));
+  const graph: FunctionGraph = { blocks, successors, dispatches: new Set([dispatch]), labels: new Map() };
+  const structured = structureGraph(graph);
+  const facts = analyzeFunction(program, graph, structured);
+  const operations = program.operations.slice(blocks[0]!.start, blocks[blocks.length - 1]!.end);
+  const context = createContext(program, "part", operations, structured, facts);
+  const special = new Map([[0, () => takeRegisters(context)]]);
+  for (const [target, node] of waysOut) special.set(node, () => leaveFor(context, targets.get(target)!));
+  const emitter = new FunctionEmitter(context, graph, facts, special, parameterNames.part.indexOf("entry"));
+  emitStructured(structured, context.code, emitter);
+  return { code: context.code, marks: emitter.marks };
+}
+
+function takeRegisters(context: FunctionContext): void {
+  const { code, registers, mayGoto } = context;
+  for (const [register, local] of registers.entries()) {
+    pushPassedRegister(context, register);
+    code.set(local);
+  }
+  if (mayGoto !== undefined) {
+    pushPassedRegister(context, MAY_GOTO_WORD);
+    code.op("i32.wrap_i64");
+    code.set(mayGoto);
+  }
+  loadFuel(context);
+}
+
+function leaveFor(context: FunctionContext, target: number): void {
+  const { code, registers, mayGoto } = context;
+  for (const [register, local] of registers.entries()) passRegister(context, register, () => code.get(local));
+  if (mayGoto !== undefined) {
+    passRegister(context, MAY_GOTO_WORD, () => {
+      code.get(mayGoto);
+      code.op("i64.extend_i32_s");
+    });
+  }
+  storeFuel(context);
+  code.i32(target);
+  code.op("return");
+}
+
+/** The function itself: hands its arguments on, then calls the part that each returns until one is at the end. Each step burns fuel. */
+function writeChain(program: ProgramContext, shape: "program" | "subprogram", parts: readonly number[]): CodeWriter {
+  const names: readonly string[] = parameterNames[shape];
+  const code = new CodeWriter(names);
+  const next = code.local("i32", "next");
+  const left = code.local("i64", "left");
+  const frame = shape === "program" ? code.local("i32", "fp") : names.indexOf("fp");
+  const context = { code, program, fuel: undefined, scratch: () => left };
+  if (shape === "program") {
+    pushCpuField(context, "fp");
+    code.set(frame);
+  }
+  for (let register = 0; register < MAY_GOTO_WORD; register++) {
+    const given = names.indexOf(`r${register}`);
+    passRegister(context, register, () => (given >= 0 ? code.get(given) : code.i64(0)));
+  }
+  passRegister(context, MAY_GOTO_WORD, () => code.i64(BPF_MAX_TIMED_LOOPS));
+  const again = code.loop();
+  emitBurn(context);
+  const called = code.block("i32");
+  const places = parts.map(() => code.block());
+  code.get(next);
+  code.i32(ENTRY_BITS);
+  code.op("i32.shr_u");
+  // The block opened last is closed first: its place belongs to part 0.
+  const order = [...places].reverse();
+  code.brTable(order.slice(0, -1), order[order.length - 1]!);
+  for (const part of parts) {
+    code.end();
+    code.get(next);
+    code.i32((1 << ENTRY_BITS) - 1);
+    code.op("i32.and");
+    code.get(frame);
+    code.call(part);
+    code.br(called);
+  }
+  code.op("unreachable");
+  code.end();
+  code.tee(next);
+  code.i32(FUNCTION_ENDED);
+  code.op("i32.ne");
+  code.brIf(again);
+  code.end();
+  pushPassedRegister(context, 0);
+  return code;
+}
