@@ -43,7 +43,9 @@ test("a function cut into parts of any length does the same as in one", () => {
 
 test("parts burn fuel from one pot, and trap where the instruction is", () => {
   const machine = new Machine();
-  const endless = machine.load(programSpec("r0 = 0\nagain:\nr0 += 1\nr0 += 1\nr0 += 1\nif r0 != 0 goto again\nexit"), { longestFunction: 2 });
+  const endless = machine.load(programSpec("r0 = 0\nagain:\nr0 += 1\nr0 += 1\nr0 += 1\nif r0 != 0 goto again\nexit"), {
+    longestFunction: 2,
+  });
   expect(() => machine.run(endless, 0, 100n)).toThrow(WebAssembly.RuntimeError);
   expect(machine.read("trap")).toBe(TRAP_BUDGET);
   const wild = machine.load(programSpec("r0 = 0\nr1 = 0xfffffff0 ll\nr2 = 1\nr0 = *(u64 *)(r1 +8)\nexit"), { longestFunction: 2 });
@@ -65,18 +67,18 @@ test("a loop that may_goto leaves counts through parts", () => {
 test("a program of 200,000 instructions with jumps to its end and back compiles, validates and runs", () => {
   const count = 200_000;
   const rows = [
-    { code: 0xb7, dst: 0, src: 0, offset: 0, imm: 0 }, // r0 = 0
-    { code: 0xb7, dst: 1, src: 0, offset: 0, imm: 3 }, // r1 = 3
+    { code: 0xb7, dst: 0, src: 0, offset: 0, imm: 0, high: 0 }, // r0 = 0
+    { code: 0xb7, dst: 1, src: 0, offset: 0, imm: 3, high: 0 }, // r1 = 3
   ];
   while (rows.length < count) {
-    rows.push({ code: 0x07, dst: 0, src: 0, offset: 0, imm: 1 }); // r0 += 1
-    rows.push({ code: 0x15, dst: 1, src: 0, offset: 1, imm: 9 }); // if r1 == 9 goto +1
-    rows.push({ code: 0x07, dst: 0, src: 0, offset: 0, imm: 1 }); // r0 += 1
+    rows.push({ code: 0x07, dst: 0, src: 0, offset: 0, imm: 1, high: 0 }); // r0 += 1
+    rows.push({ code: 0x15, dst: 1, src: 0, offset: 1, imm: 9, high: 0 }); // if r1 == 9 goto +1
+    rows.push({ code: 0x07, dst: 0, src: 0, offset: 0, imm: 1, high: 0 }); // r0 += 1
   }
-  rows.push({ code: 0x07, dst: 1, src: 0, offset: 0, imm: -1 }); // r1 -= 1
-  rows.push({ code: 0x15, dst: 1, src: 0, offset: 1, imm: 0 }); // if r1 == 0 goto +1
-  rows.push({ code: 0x06, dst: 0, src: 0, offset: 0, imm: 2 - rows.length - 1 }); // gotol 2
-  rows.push({ code: 0x95, dst: 0, src: 0, offset: 0, imm: 0 }); // exit
+  rows.push({ code: 0x07, dst: 1, src: 0, offset: 0, imm: -1, high: 0 }); // r1 -= 1
+  rows.push({ code: 0x15, dst: 1, src: 0, offset: 1, imm: 0, high: 0 }); // if r1 == 0 goto +1
+  rows.push({ code: 0x06, dst: 0, src: 0, offset: 0, imm: 2 - rows.length - 1, high: 0 }); // gotol 2
+  rows.push({ code: 0x95, dst: 0, src: 0, offset: 0, imm: 0, high: 0 }); // exit
   const rounds = Math.ceil((count - 2) / 3);
   const machine = new Machine();
   const program = machine.load({ ...programSpec("exit"), instructions: encode(rows) });
