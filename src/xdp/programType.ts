@@ -1,5 +1,6 @@
 import { helperTable, type ProgramType } from "../bpf/spec.ts";
 import { XdpContext } from "../layout/index.ts";
+import { generalHelpers } from "../runtime/index.ts";
 import { xdpHelperRows } from "./helpers.ts";
 
 /** BPF_PROG_TYPE_XDP. */
@@ -8,5 +9,5 @@ export const xdpProgramType: ProgramType = {
   number: 6,
   context: XdpContext,
   contextSize: 24,
-  helpers: helperTable(xdpHelperRows),
+  helpers: helperTable(generalHelpers, xdpHelperRows),
 };

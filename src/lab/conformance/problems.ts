@@ -5,6 +5,10 @@ export const problems = defineProblems({
     message: "this line is no recorded case: {what}",
     hint: "a case is one JSON object a line, with id, prog_type, insns, maps and accepted",
   },
+  case_file_unreadable: { message: "the file cannot be read: {why}", hint: "recorded cases are JSON lines, plain or gzipped" },
+  case_map_update: {
+    message: "{map} ({type}) refuses its first contents with errno {errno}, which Linux took",
+  },
   case_topology: {
     message: "this line describes a topology of hosts, which conformance does not run yet",
     hint: "recorded cases have prog_type xdp or tc",

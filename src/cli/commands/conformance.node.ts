@@ -1,0 +1,34 @@
+import { type Command, Option } from "commander";
+import { type EngineName, readCaseFile, runConformance } from "../../lab/index.ts";
+import { ProblemError } from "../../problem/index.ts";
+import { conformanceText } from "../../report/index.ts";
+
+interface Options {
+  readonly engine: EngineName;
+  readonly only?: "accepted";
+  readonly feature?: string;
+  readonly json?: true;
+}
+
+export function registerConformance(program: Command): void {
+  program
+    .command("conformance")
+    .description("run cases recorded from a Linux kernel and print agreement and every difference; exit code 1 when something differs")
+    .argument("<file...>", "recorded cases, one JSON object a line, plain or gzipped")
+    .addOption(new Option("--engine <name>", "what runs the programs").choices(["jit", "interp"]).default("jit"))
+    .addOption(new Option("--only <what>", "only cases that the kernel accepted").choices(["accepted"]))
+    .option("--feature <name>", "only cases that use this helper, map type or other feature of the table")
+    .option("--json", "print one object: rows, agreed, differed, refused, differences")
+    .action(conformance);
+}
+
+function conformance(paths: readonly string[], { engine, only, feature, json }: Options): void {
+  function* files() {
+    for (const path of paths) yield { name: path, text: readCaseFile(path) };
+  }
+  const options = { engine, acceptedOnly: only === "accepted", ...(feature === undefined ? {} : { feature }) };
+  const report = runConformance(files(), options);
+  if (!report.ok) throw new ProblemError(report.problem);
+  process.stdout.write(json ? `${JSON.stringify(report.value.toJson(), null, 2)}\n` : conformanceText(report.value));
+  if (report.value.total.differed > 0) process.exitCode = 1;
+}
