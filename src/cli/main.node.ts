@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { registerBench } from "./commands/bench.node.ts";
+import { registerConformance } from "./commands/conformance.node.ts";
 import { registerDump } from "./commands/dump.node.ts";
 import { reportFailure } from "./failure.node.ts";
 
@@ -17,6 +18,7 @@ function commandLine(): Command {
     .showHelpAfterError("(run with --help for the options)")
     .exitOverride();
   registerBench(program);
+  registerConformance(program);
   registerDump(program);
   return program;
 }

@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
-import { type EngineName, readCaseFile, runConformance } from "../../lab/index.ts";
+import { type CaseEngine, readCaseFile, runConformance } from "../../lab/index.ts";
 import { ProblemError } from "../../problem/index.ts";
 import { conformanceText } from "../../report/index.ts";
 
 interface Options {
-  readonly engine: EngineName;
+  readonly engine: CaseEngine;
   readonly only?: "accepted";
   readonly feature?: string;
   readonly json?: true;

@@ -4,7 +4,7 @@ import type { VerifiedProgram } from "../../bpf/verifier/index.ts";
 import { MapHeader } from "../../layout/index.ts";
 import type { BpfMap, RuntimeInstance, SimulatedMemory } from "../../runtime/index.ts";
 
-export type EngineName = "jit" | "interp";
+export type CaseEngine = "jit" | "interp";
 
 /** What programs of a case are loaded into. */
 export interface LoadInto {
@@ -44,4 +44,4 @@ function loadInterpreted(program: VerifiedProgram, slot: number, { memory, runti
   return 1 + interpreted.callbacks.length;
 }
 
-export const engines: Readonly<Record<EngineName, LoadProgram>> = { jit: loadCompiled, interp: loadInterpreted };
+export const engines: Readonly<Record<CaseEngine, LoadProgram>> = { jit: loadCompiled, interp: loadInterpreted };

@@ -1,4 +1,4 @@
-import type { ProgramType } from "../../bpf/spec.ts";
+import type { MapSpec, ProgramType } from "../../bpf/spec.ts";
 import { verify } from "../../bpf/verifier/index.ts";
 import { CpuBlock, TRAP_BUDGET, TRAP_DEPTH, TRAP_HELPER } from "../../layout/index.ts";
 import { ProblemError } from "../../problem/index.ts";
@@ -8,7 +8,7 @@ import { xdpProgramType } from "../../xdp/index.ts";
 import { layOutLoopback, type RunProgram, TcTestRun, type TestRunInput, type TestRunOutput, XdpTestRun } from "../testRun/index.ts";
 import { compareRun, type Difference } from "./compare.ts";
 import { dumpMap, endOfRun } from "./dump.ts";
-import { type EngineName, engines } from "./engine.ts";
+import { type CaseEngine, engines } from "./engine.ts";
 import { fillMap } from "./fill.ts";
 import type { Verdict } from "./report.ts";
 import { fromHex, type Row } from "./row.ts";
@@ -35,9 +35,9 @@ interface TestRun {
 export class CaseMachine {
   readonly #memory = new SimulatedMemory();
   readonly #runtime: RuntimeInstance;
-  readonly #engine: EngineName;
+  readonly #engine: CaseEngine;
 
-  constructor(engine: EngineName) {
+  constructor(engine: CaseEngine) {
     this.#engine = engine;
     this.#runtime = instantiateRuntime(this.#memory.memory, (helper) => {
       throw new NotBuilt(`helper ${helper} is not built`);
@@ -69,7 +69,7 @@ export class CaseMachine {
 
     const specs = row.maps.map((map, index) => mapSpecOf(map, `map ${index}`));
     if (!row.accepted) return this.#checkRejected(row);
-    const maps = specs.map((spec) => createMap(host, spec));
+    const maps = specs.map((spec, index) => this.#createMap(host, spec, row.maps[index]!.type));
     const slots: number[] = [];
     let next = 1;
     const load = (index: number): number => {
@@ -88,6 +88,15 @@ export class CaseMachine {
         : new TcTestRun(this.#memory, network, this.#runtime.exports.skbReceive as (skb: number, device: number) => void);
     const differences = this.#compareRuns(row, maps, testRun, this.#runner(cpu, main));
     return differences.length === 0 ? { kind: "agreed" } : { kind: "differed", differences };
+  }
+
+  #createMap(host: MapHost, spec: MapSpec, type: string): BpfMap {
+    try {
+      return createMap(host, spec);
+    } catch (error) {
+      if (error instanceof ProblemError && error.problem.code === "map_type_unsupported") throw new NotBuilt(`map type ${type} is not built`);
+      throw error;
+    }
   }
 
   #runner(cpu: number, slot: number): RunProgram {

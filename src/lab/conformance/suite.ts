@@ -1,13 +1,13 @@
 import type { Place, Result } from "../../problem/index.ts";
 import { success } from "../../problem/index.ts";
-import type { EngineName } from "./engine.ts";
+import type { CaseEngine } from "./engine.ts";
 import { featuresOf } from "./features.ts";
 import { CaseMachine, programTypes } from "./machine.ts";
 import { ConformanceReport } from "./report.ts";
 import { parseRow } from "./row.ts";
 
 export interface ConformanceOptions {
-  readonly engine: EngineName;
+  readonly engine: CaseEngine;
   /** Only cases that Linux accepted. */
   readonly acceptedOnly?: boolean;
   /** Only cases that use this: a helper's name (with or without bpf_), a map type, or another name that the report lists. Case does not count. */
