@@ -2,7 +2,7 @@ import { installInterpreted, interpretProgram } from "../../bpf/interp/index.ts"
 import { compileProgram, installProgram } from "../../bpf/jit/index.ts";
 import type { VerifiedProgram } from "../../bpf/verifier/index.ts";
 import { MapHeader } from "../../layout/index.ts";
-import type { BpfMap, RuntimeInstance, SimulatedMemory } from "../../runtime/index.ts";
+import { type BpfMap, mapOperation, type RuntimeInstance, type SimulatedMemory, tailCallSlot } from "../../runtime/index.ts";
 
 export type CaseEngine = "jit" | "interp";
 
@@ -30,7 +30,8 @@ const compiledMap = (memory: SimulatedMemory, { address, spec }: BpfMap) => ({
 });
 
 function loadCompiled(program: VerifiedProgram, slot: number, { memory, runtime, maps }: LoadInto): number {
-  const compiled = compileProgram(program, { slot, maps: maps.map((map) => compiledMap(memory, map)) });
+  const environment = { slot, maps: maps.map((map) => compiledMap(memory, map)), mapOperation, tailCallSlot };
+  const compiled = compileProgram(program, environment);
   const { table, exports } = runtime;
   const module = new WebAssembly.Module(compiled.bytes);
   const instance = new WebAssembly.Instance(module, { env: { memory: runtime.memory, table }, runtime: exports });

@@ -7,9 +7,9 @@ import { tcProgramType } from "../../tc/index.ts";
 import { xdpProgramType } from "../../xdp/index.ts";
 import { layOutLoopback, type RunProgram, TcTestRun, type TestRunInput, type TestRunOutput, XdpTestRun } from "../testRun/index.ts";
 import { compareRun, type Difference } from "./compare.ts";
-import { dumpMap, endOfRun } from "./dump.ts";
+import { dumpMap } from "./dump.ts";
 import { type CaseEngine, engines } from "./engine.ts";
-import { fillMap } from "./fill.ts";
+import { type CaseMap, fillMap } from "./fill.ts";
 import type { Verdict } from "./report.ts";
 import { fromHex, type Row } from "./row.ts";
 import { mapSpecOf, programSpecOf } from "./spec.ts";
@@ -69,18 +69,21 @@ export class CaseMachine {
 
     const specs = row.maps.map((map, index) => mapSpecOf(map, `map ${index}`));
     if (!row.accepted) return this.#checkRejected(row);
-    const maps = specs.map((spec, index) => this.#createMap(host, spec, row.maps[index]!.type));
+    const maps = row.maps.map((recorded, index): CaseMap => {
+      return { map: this.#createMap(host, specs[index]!, recorded.type), recorded, inner: new Map() };
+    });
+    const into = { memory: this.#memory, runtime: this.#runtime, maps: maps.map(({ map }) => map) };
     const slots: number[] = [];
     let next = 1;
     const load = (index: number): number => {
       const program = verify(programSpecOf(row, index, specs), programTypes[row.prog_type]);
       if (!program.accepted) throw new WronglyRejected(program.problem.message);
       const slot = next;
-      next += engines[this.#engine](program, slot, { memory: this.#memory, runtime: this.#runtime, maps });
+      next += engines[this.#engine](program, slot, into);
       return slot;
     };
     for (let index = 1; index <= (row.progs?.length ?? 0); index++) slots.push(load(index));
-    for (const [index, map] of maps.entries()) fillMap(map, row.maps[index]!, slots, host);
+    for (const map of maps) fillMap(map, slots, host);
     const main = load(0);
     const testRun: TestRun =
       row.prog_type === "xdp"
@@ -107,7 +110,7 @@ export class CaseMachine {
     };
   }
 
-  #compareRuns(row: Row, maps: readonly BpfMap[], testRun: TestRun, program: RunProgram): Difference[] {
+  #compareRuns(row: Row, maps: readonly CaseMap[], testRun: TestRun, program: RunProgram): Difference[] {
     const differences: Difference[] = [];
     for (const [index, recorded] of (row.runs ?? []).entries()) {
       const label = `run ${index}`;
@@ -119,9 +122,8 @@ export class CaseMachine {
         if (!(error instanceof WebAssembly.RuntimeError)) throw error;
         return [...differences, { what: label, expected: `retval ${recorded.retval}`, got: this.#trap(error) }];
       }
-      const dumps = maps.map((map, at) => ({ type: row.maps[at]!.type, dump: dumpMap(map, row.maps[at]!) }));
+      const dumps = maps.map((map) => ({ type: map.recorded.type, dump: dumpMap(this.#memory, map) }));
       differences.push(...compareRun(label, recorded, output, dumps));
-      for (const map of maps) endOfRun(map);
     }
     return differences;
   }
