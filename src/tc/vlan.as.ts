@@ -23,7 +23,8 @@ const VLAN_HLEN: u32 = 4;
 const VLAN_ETH_HLEN: u32 = 18;
 const TWO_ADDRESSES: u32 = 12;
 
-function isVlan(protocol: u32): bool {
+/** Whether this EtherType (network order) is that of a VLAN tag. */
+export function isVlan(protocol: u32): bool {
   return protocol == protocolOf(ETH_P_8021Q) || protocol == protocolOf(ETH_P_8021AD);
 }
 
