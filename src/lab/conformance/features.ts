@@ -1,4 +1,4 @@
-import type { HelperSpec } from "../../bpf/spec.ts";
+import { helperNames } from "../../layout/index.ts";
 import { fromHex, type Row, type RowMap } from "./row.ts";
 
 /** Instruction fields that say what a program uses. RFC 9669; opcodes are matched by class and mode only. */
@@ -19,7 +19,7 @@ const LD_IMM64 = 0x18;
 
 const MAP_FLAGS_RDONLY_PROG = 0x80;
 
-function* instructionFeatures(bytes: Uint8Array, helpers: ReadonlyMap<number, HelperSpec>): Generator<string> {
+function* instructionFeatures(bytes: Uint8Array): Generator<string> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at + 8 <= bytes.length; at += 8) {
     const opcode = bytes[at]!;
@@ -36,7 +36,7 @@ function* instructionFeatures(bytes: Uint8Array, helpers: ReadonlyMap<number, He
     else if (kind === JMP && (opcode & OP_MASK) === JCOND) yield "may_goto";
     else if (kind === JMP && (opcode & OP_MASK) === CALL) {
       const number = view.getInt32(at + 4, true);
-      if (source === 0) yield helpers.get(number)?.name ?? `helper ${number}`;
+      if (source === 0) yield helperNames.get(number) ?? `helper ${number}`;
       else yield source === 1 ? "bpf-to-bpf call" : "kfunc";
     }
   }
@@ -57,10 +57,10 @@ function* runFeatures(row: Row): Generator<string> {
 }
 
 /** Names of what a case uses: helpers by kernel name, map types, kinds of instruction, kinds of run, and its program type. */
-export function featuresOf(row: Row, helpers: ReadonlyMap<number, HelperSpec>): ReadonlySet<string> {
+export function featuresOf(row: Row): ReadonlySet<string> {
   const features = new Set<string>([row.prog_type]);
   for (const program of [row, ...(row.progs ?? [])]) {
-    for (const feature of instructionFeatures(fromHex(program.insns), helpers)) features.add(feature);
+    for (const feature of instructionFeatures(fromHex(program.insns))) features.add(feature);
   }
   for (const map of row.maps) for (const feature of mapFeatures(map)) features.add(feature);
   for (const feature of runFeatures(row)) features.add(feature);

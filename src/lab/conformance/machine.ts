@@ -1,6 +1,6 @@
 import type { MapSpec, ProgramType } from "../../bpf/spec.ts";
 import { verify } from "../../bpf/verifier/index.ts";
-import { CpuBlock, TRAP_BUDGET, TRAP_DEPTH, TRAP_HELPER } from "../../layout/index.ts";
+import { CpuBlock, helperNames, TRAP_BUDGET, TRAP_DEPTH, TRAP_HELPER } from "../../layout/index.ts";
 import { ProblemError } from "../../problem/index.ts";
 import { type BpfMap, createCpus, createMap, instantiateRuntime, MapHost, type RuntimeInstance, SimulatedMemory } from "../../runtime/index.ts";
 import { tcProgramType } from "../../tc/index.ts";
@@ -19,7 +19,7 @@ const CPUS = 2;
 /** data_size_out of the recorded test runs. */
 const DATA_SIZE_OUT = 16384;
 
-export const programTypes: Readonly<Record<Row["prog_type"], ProgramType>> = { xdp: xdpProgramType, tc: tcProgramType };
+const programTypes: Readonly<Record<Row["prog_type"], ProgramType>> = { xdp: xdpProgramType, tc: tcProgramType };
 
 /** Thrown where a case needs what is not built. */
 class NotBuilt extends Error {}
@@ -40,7 +40,7 @@ export class CaseMachine {
   constructor(engine: CaseEngine) {
     this.#engine = engine;
     this.#runtime = instantiateRuntime(this.#memory.memory, (helper) => {
-      throw new NotBuilt(`helper ${helper} is not built`);
+      throw new NotBuilt(`${helperNames.get(helper) ?? helper} is not built`);
     });
   }
 
@@ -133,7 +133,7 @@ export class CaseMachine {
     const cpu = (this.#runtime.exports.cpu as WebAssembly.Global).value as number;
     const trap = CpuBlock.read(this.#memory.view, cpu, "trap");
     const detail = CpuBlock.read(this.#memory.view, cpu, "trap_detail");
-    if (trap === TRAP_HELPER) throw new NotBuilt(`helper or kfunc ${detail} is not built`);
+    if (trap === TRAP_HELPER) throw new NotBuilt(`${helperNames.get(detail) ?? `helper or kfunc ${detail}`} is not built`);
     if (trap === TRAP_BUDGET) return "trap: the run used up its fuel";
     if (trap === TRAP_DEPTH) return "trap: nested too deeply";
     return `trap: ${error.message}`;

@@ -2,7 +2,7 @@ import type { Place, Result } from "../../problem/index.ts";
 import { success } from "../../problem/index.ts";
 import type { CaseEngine } from "./engine.ts";
 import { featuresOf } from "./features.ts";
-import { CaseMachine, programTypes } from "./machine.ts";
+import { CaseMachine } from "./machine.ts";
 import { ConformanceReport } from "./report.ts";
 import { parseRow } from "./row.ts";
 
@@ -34,7 +34,7 @@ export function runConformance(
       if (!parsed.ok) return parsed;
       const row = parsed.value;
       if (acceptedOnly && !row.accepted) continue;
-      const features = featuresOf(row, programTypes[row.prog_type].helpers);
+      const features = featuresOf(row);
       if (wanted !== undefined && ![...features].some((one) => normal(one) === wanted)) continue;
       report.add(row.id, features, machine.run(row));
     }
