@@ -1,3 +1,3 @@
 export { type BenchJsonRow, benchJson, benchMarkdown, benchText } from "./bench.ts";
-export { type ObjectParts, objectJson, objectText } from "./dumpObject.ts";
 export { conformanceText } from "./conformance.ts";
+export { type ObjectParts, objectJson, objectText } from "./dumpObject.ts";

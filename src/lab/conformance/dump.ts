@@ -23,6 +23,7 @@ export function dumpMap(memory: SimulatedMemory, { map, recorded, inner }: CaseM
   const { type } = recorded;
   if (OPAQUE.has(type)) return null;
   if (type === "RINGBUF") return drainRing(memory, map).map((record) => ["", toHex(record)]);
-  if (type === "ARRAY_OF_MAPS") return Array.from(inner, ([key, made]): DumpEntry => [key, dumpEntries(made, recorded.inner!.type)]).sort(byKey);
+  if (type === "ARRAY_OF_MAPS")
+    return Array.from(inner, ([key, made]): DumpEntry => [key, dumpEntries(made, recorded.inner!.type)]).sort(byKey);
   return dumpEntries(map, type);
 }

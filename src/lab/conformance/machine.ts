@@ -2,7 +2,15 @@ import type { MapSpec, ProgramType } from "../../bpf/spec.ts";
 import { verify } from "../../bpf/verifier/index.ts";
 import { CpuBlock, helperNames, TRAP_BUDGET, TRAP_DEPTH, TRAP_HELPER } from "../../layout/index.ts";
 import { ProblemError } from "../../problem/index.ts";
-import { type BpfMap, createCpus, createMap, instantiateRuntime, MapHost, type RuntimeInstance, SimulatedMemory } from "../../runtime/index.ts";
+import {
+  type BpfMap,
+  createCpus,
+  createMap,
+  instantiateRuntime,
+  MapHost,
+  type RuntimeInstance,
+  SimulatedMemory,
+} from "../../runtime/index.ts";
 import { tcProgramType } from "../../tc/index.ts";
 import { xdpProgramType } from "../../xdp/index.ts";
 import { layOutLoopback, type RunProgram, TcTestRun, type TestRunInput, type TestRunOutput, XdpTestRun } from "../testRun/index.ts";
@@ -97,7 +105,8 @@ export class CaseMachine {
     try {
       return createMap(host, spec);
     } catch (error) {
-      if (error instanceof ProblemError && error.problem.code === "map_type_unsupported") throw new NotBuilt(`map type ${type} is not built`);
+      if (error instanceof ProblemError && error.problem.code === "map_type_unsupported")
+        throw new NotBuilt(`map type ${type} is not built`);
       throw error;
     }
   }
@@ -145,7 +154,9 @@ export class CaseMachine {
     const program = verify(programSpecOf(row, 0, specs), programTypes[row.prog_type]);
     if (program.accepted) return { kind: "refused", reason: "rejected by Linux: needs the verifier" };
     const same = program.errno === row.errno && program.problem.message === row.log_last;
-    const reason = same ? "rejected by Linux, and by the structural checks with the same words" : "rejected by Linux, and by the structural checks in other words";
+    const reason = same
+      ? "rejected by Linux, and by the structural checks with the same words"
+      : "rejected by Linux, and by the structural checks in other words";
     return { kind: "refused", reason };
   }
 }
