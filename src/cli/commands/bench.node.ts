@@ -1,10 +1,12 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import { benchProgramNames, describeMachine, runBench } from "../../lab/index.ts";
+import { benchProgramNames, describeMachine, type Measurement, runBench } from "../../lab/index.ts";
 import { benchJson, benchMarkdown, benchText } from "../../report/index.ts";
 
 interface Options {
   readonly json?: true;
-  readonly markdown?: true;
+  readonly save?: string;
   readonly program?: readonly string[];
   readonly rounds: number;
   readonly kernel: boolean;
@@ -32,14 +34,27 @@ export function registerBench(program: Command): void {
     .option("--rounds <number>", "samples of each engine", parseRounds, LEAST_ROUNDS)
     .option("--no-kernel", "leave the live kernel out")
     .option("--json", "print an array with one object for each program and packet")
-    .option("--markdown", "print a table with the method and the machine")
+    .option("--save <folder>", "also write programs.json and programs.md there, with the method and the machine")
     .action(bench);
 }
 
-async function bench({ json, markdown, program, rounds, kernel }: Options): Promise<void> {
-  const { measurements, kernelMissing } = await runBench({ ...(program && { programs: program }), rounds, kernel });
+async function bench({ json, save, program, rounds, kernel }: Options): Promise<void> {
+  const { measurements, kernelMissing } = await runBench({
+    ...(program && { programs: program }),
+    rounds,
+    kernel,
+    onMeasured: showProgress,
+  });
   if (kernelMissing !== null) process.stderr.write(`note: ${kernelMissing.message}\n try: ${kernelMissing.hint ?? ""}\n`);
-  if (json) process.stdout.write(`${JSON.stringify(benchJson(measurements), null, 2)}\n`);
-  else if (markdown) process.stdout.write(benchMarkdown(measurements, describeMachine()));
-  else process.stdout.write(benchText(measurements));
+  process.stdout.write(json ? `${JSON.stringify(benchJson(measurements), null, 2)}\n` : benchText(measurements));
+  if (save === undefined) return;
+  const machine = describeMachine();
+  mkdirSync(save, { recursive: true });
+  writeFileSync(join(save, "programs.json"), `${JSON.stringify({ machine, results: benchJson(measurements) }, null, 2)}\n`);
+  writeFileSync(join(save, "programs.md"), benchMarkdown(measurements, machine));
+}
+
+/** One line that is written over, on a terminal only. */
+function showProgress({ program, packet }: Measurement): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K measured ${program} on ${packet}\r`);
 }
