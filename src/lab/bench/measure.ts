@@ -7,8 +7,8 @@ import { median, spread } from "./statistics.ts";
 /** Kernel samples are this many runs, as its whole nanoseconds need. */
 const KERNEL_REPEAT = 1_000_000;
 /** How long a sample of the other engines takes, and how long they are warmed up, in nanoseconds. The compiler's code is optimised while it runs. */
-const SAMPLE_TIME: Readonly<Record<Exclude<EngineName, "kernel">, number>> = { jit: 25e6, interp: 8e6 };
-const WARM_UP_TIME: Readonly<Record<Exclude<EngineName, "kernel">, number>> = { jit: 120e6, interp: 8e6 };
+const SAMPLE_TIME: Readonly<Record<Exclude<EngineName, "kernel">, number>> = { jit: 20e6, interp: 8e6 };
+const WARM_UP_TIME: Readonly<Record<Exclude<EngineName, "kernel">, number>> = { jit: 200e6, interp: 8e6 };
 /** Below this many nanoseconds of its own, a program is measured by the form that runs its body eight times. */
 const SHORT = 20;
 const BODY_RUNS = 8;
