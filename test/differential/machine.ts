@@ -1,8 +1,9 @@
 import { installInterpreted, interpretProgram } from "../../src/bpf/interp/index.ts";
 import { assemble } from "../../src/bpf/isa/index.ts";
+import { compileProgram, installProgram } from "../../src/bpf/jit/index.ts";
 import type { MapSpec, ProgramSpec, ProgramType } from "../../src/bpf/spec.ts";
 import { type VerifiedProgram, verify } from "../../src/bpf/verifier/index.ts";
-import { CpuBlock, MapHeader, XdpContext } from "../../src/layout/index.ts";
+import { CpuBlock, MapHeader, ProgramStats, XdpContext } from "../../src/layout/index.ts";
 import {
   type BpfMap,
   createCpus,
@@ -96,6 +97,21 @@ export class TestMachine {
   /** Puts a program into a table slot, to be interpreted. */
   interpret(program: VerifiedProgram, slot: number): void {
     installInterpreted(interpretProgram(program, { slot, maps: this.mapEnvironment }, this.runtime), this.runtime.table);
+  }
+
+  /** Puts a program into a table slot, compiled. */
+  compile(program: VerifiedProgram, slot: number): void {
+    const compiled = compileProgram(program, { slot, maps: this.mapEnvironment });
+    const { memory, table, exports } = this.runtime;
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(compiled.bytes), { env: { memory, table }, runtime: exports });
+    installProgram(compiled, instance, table);
+  }
+
+  /** How often the program in a slot was run. */
+  runs(slot: number): number {
+    const { view } = this.memory;
+    const stats = CpuBlock.read(view, this.#cpu, "program_stats") + slot * ProgramStats.size;
+    return Number(ProgramStats.readBig(view, stats, "run_count"));
   }
 
   /** The value of an array map's entry, or of any map's first element. */
