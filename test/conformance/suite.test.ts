@@ -67,7 +67,9 @@ test("64-bit context fields keep all their digits", () => {
   const line = (given: string, left: string): string =>
     row({
       prog_type: "tc",
-      runs: [{ in: frame, retval: 2, out: frame, maps: [], ctx_in: { tstamp: "GIVEN" }, ctx_out: { ifindex: 1, wire_len: 14, tstamp: "LEFT" } }],
+      runs: [
+        { in: frame, retval: 2, out: frame, maps: [], ctx_in: { tstamp: "GIVEN" }, ctx_out: { ifindex: 1, wire_len: 14, tstamp: "LEFT" } },
+      ],
     })
       .replace('"GIVEN"', given)
       .replace('"LEFT"', left);
