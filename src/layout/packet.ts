@@ -45,5 +45,6 @@ export const PacketDescriptor = defineStruct(
     queue: u16,
     reserved: u16,
   },
-  { ts_ns: 16, id: 24, interface: 32, hash: 40, size: 48 },
+  // The walker writes neighbours in pairs, as 64-bit words.
+  { address: 0, caplen: 4, length: 8, flags: 12, ts_ns: 16, id: 24, interface: 32, record: 36, hash: 40, queue: 44, size: 48 },
 );

@@ -22,12 +22,17 @@ import {
   CAPTURE_MORE,
   CAPTURE_NO_ROOM,
   CAPTURE_PCAP,
+  CAPTURE_TIME_MULTIPLY,
   CaptureLink_convert,
   CaptureLink_fcs_length,
   CaptureLink_kind,
+  CaptureLink_offset_ns,
   CaptureLink_SIZE,
   CaptureLink_snaplen,
   CaptureLink_strip_fcs,
+  CaptureLink_time_factor,
+  CaptureLink_time_kind,
+  CaptureLink_time_limit,
   CaptureState_cursor,
   CaptureState_detail,
   CaptureState_end,
@@ -58,12 +63,10 @@ import {
   PacketDescriptor_id,
   PacketDescriptor_interface,
   PacketDescriptor_length,
-  PacketDescriptor_queue,
-  PacketDescriptor_record,
   PacketDescriptor_SIZE,
   PacketDescriptor_ts_ns,
 } from "../layout/layout.generated.as";
-import { nanoseconds, slowNanoseconds, timeClamped, timeIsOrdinary } from "./captureTime.as";
+import { nanoseconds, timeClamped } from "./captureTime.as";
 import { cookedDirection, makeEthernet, oldHeaderLength } from "./madeEthernet.as";
 
 /** Block types and fixed parts of pcapng. draft-ietf-opsawg-pcapng, sections 4.3 to 4.5. */
@@ -83,12 +86,26 @@ const OPTION_FLAGS: u32 = 2;
  * the next call from giving anything before TypeScript has dealt with it.
  */
 export function captureWalk(state: u32, first: u32, max: u32): u32 {
-  if (load<u32>(state, CaptureState_format) == CAPTURE_PCAP) return walkPcap(state, first, max);
-  return walkPcapng(state, first, max);
+  const swapped = load<u32>(state, CaptureState_swapped) != 0;
+  if (load<u32>(state, CaptureState_format) == CAPTURE_PCAP) {
+    return swapped ? walkPcap<BigEndian>(state, first, max) : walkPcap<LittleEndian>(state, first, max);
+  }
+  return swapped ? walkPcapng<BigEndian>(state, first, max) : walkPcapng<LittleEndian>(state, first, max);
 }
 
-function order32(value: u32, swapped: bool): u32 {
-  return swapped ? bswap(value) : value;
+/**
+ * The byte order of the numbers in a capture, as a type: the compiler makes one function of each order, without a test at every number. Only the sign of the
+ * type is looked at.
+ */
+type LittleEndian = u32;
+type BigEndian = i32;
+
+function order32<Order>(value: u32): u32 {
+  return isSigned<Order>() ? bswap(value) : value;
+}
+
+function order16<Order>(value: u16): u32 {
+  return u32(isSigned<Order>() ? bswap(value) : value);
 }
 
 /** Leaves the reason in the state. `detail`: the offending number, or the bytes that must be there to go on. */
@@ -97,10 +114,22 @@ function stop(state: u32, reason: u32, detail: u32): void {
   store<u32>(state, detail, CaptureState_detail);
 }
 
-function walkPcap(state: u32, first: u32, max: u32): u32 {
+/** Everything but the id, two fields at a time. */
+function write(descriptor: u32, address: u32, caplen: u32, length: u32, flags: u32, time: i64, interfaceIndex: u32, record: u32): void {
+  store<u64>(descriptor, pair(address, caplen), PacketDescriptor_address);
+  store<u64>(descriptor, pair(length, flags), PacketDescriptor_length);
+  store<i64>(descriptor, time, PacketDescriptor_ts_ns);
+  store<u64>(descriptor, pair(interfaceIndex, record), PacketDescriptor_interface);
+  store<u64>(descriptor, 0, PacketDescriptor_hash);
+}
+
+function pair(low: u32, high: u32): u64 {
+  return u64(low) | (u64(high) << 32);
+}
+
+function walkPcap<Order>(state: u32, first: u32, max: u32): u32 {
   const end = load<u32>(state, CaptureState_end);
   const header = load<u32>(state, CaptureState_record_header);
-  const swapped = load<u32>(state, CaptureState_swapped) != 0;
   const fraction = u64(load<u32>(state, CaptureState_fraction_ns));
   const link = load<u32>(state, CaptureState_links);
   const plain = load<u32>(link, CaptureLink_kind) == CAPTURE_LINK_PLAIN && load<u32>(link, CaptureLink_strip_fcs) == 0;
@@ -116,7 +145,7 @@ function walkPcap(state: u32, first: u32, max: u32): u32 {
       stop(state, CAPTURE_MORE, header);
       break;
     }
-    const caplen = order32(load<u32>(cursor, 8), swapped);
+    const caplen = order32<Order>(load<u32>(cursor, 8));
     if (caplen > MAX_CAPLEN) {
       stop(state, CAPTURE_BAD_CAPLEN, caplen);
       break;
@@ -125,21 +154,13 @@ function walkPcap(state: u32, first: u32, max: u32): u32 {
       stop(state, CAPTURE_MORE, header + caplen);
       break;
     }
-    const length = order32(load<u32>(cursor, 12), swapped);
+    const length = order32<Order>(load<u32>(cursor, 12));
     // Seconds and fraction are unsigned and not checked: a fraction of a second or more adds up, as in other readers.
-    time = i64(u64(order32(load<u32>(cursor), swapped)) * 1000000000 + u64(order32(load<u32>(cursor, 4), swapped)) * fraction);
+    time = i64(u64(order32<Order>(load<u32>(cursor))) * 1000000000 + u64(order32<Order>(load<u32>(cursor, 4))) * fraction);
     const address = cursor + header;
-    store<u32>(descriptor, address, PacketDescriptor_address);
-    store<u32>(descriptor, caplen, PacketDescriptor_caplen);
-    store<u32>(descriptor, length, PacketDescriptor_length);
-    store<u32>(descriptor, caplen < length ? PACKET_FLAG_SNAPPED : 0, PacketDescriptor_flags);
-    store<i64>(descriptor, time, PacketDescriptor_ts_ns);
-    store<u32>(descriptor, interfaceIndex, PacketDescriptor_interface);
-    store<u32>(descriptor, cursor, PacketDescriptor_record);
+    write(descriptor, address, caplen, length, caplen < length ? PACKET_FLAG_SNAPPED : 0, time, interfaceIndex, cursor);
     if (!plain && !adapt(state, link, 0, descriptor, 0)) break;
     store<u64>(descriptor, id, PacketDescriptor_id);
-    store<u32>(descriptor, 0, PacketDescriptor_hash);
-    store<u32>(descriptor, 0, PacketDescriptor_queue);
     id += 1;
     cursor = address + caplen;
   }
@@ -149,11 +170,14 @@ function walkPcap(state: u32, first: u32, max: u32): u32 {
   return (descriptor - first) / PacketDescriptor_SIZE;
 }
 
-function walkPcapng(state: u32, first: u32, max: u32): u32 {
+function walkPcapng<Order>(state: u32, first: u32, max: u32): u32 {
   const end = load<u32>(state, CaptureState_end);
-  const swapped = load<u32>(state, CaptureState_swapped) != 0;
+  const links = load<u32>(state, CaptureState_links);
+  const linkCount = load<u32>(state, CaptureState_link_count);
+  const firstInterface = load<u32>(state, CaptureState_first_interface);
   let cursor = load<u32>(state, CaptureState_cursor);
   let id = load<u64>(state, CaptureState_next_id);
+  let time = load<i64>(state, CaptureState_last_ts_ns);
   let descriptor = first;
   store<u32>(state, CAPTURE_FULL, CaptureState_reason);
   for (const limit = first + max * PacketDescriptor_SIZE; descriptor != limit; descriptor += PacketDescriptor_SIZE) {
@@ -162,13 +186,13 @@ function walkPcapng(state: u32, first: u32, max: u32): u32 {
       stop(state, CAPTURE_MORE, 8);
       break;
     }
-    const type = order32(load<u32>(cursor), swapped);
+    const type = order32<Order>(load<u32>(cursor));
     const simple = type == SIMPLE_PACKET_BLOCK;
     if (!simple && type != ENHANCED_PACKET_BLOCK && type != PACKET_BLOCK) {
       stop(state, CAPTURE_BLOCK, type);
       break;
     }
-    const total = order32(load<u32>(cursor, 4), swapped);
+    const total = order32<Order>(load<u32>(cursor, 4));
     const least: u32 = simple ? SIMPLE_PACKET_LEAST : PACKET_BLOCK_LEAST;
     if (total > MAX_RECORD || total < least) {
       stop(state, CAPTURE_BAD_BLOCK_LENGTH, total);
@@ -180,88 +204,73 @@ function walkPcapng(state: u32, first: u32, max: u32): u32 {
       stop(state, CAPTURE_MORE, block);
       break;
     }
-    const trailer = order32(load<u32>(cursor + block - 4), swapped);
+    const trailer = order32<Order>(load<u32>(cursor + block - 4));
     if (trailer != total) {
       stop(state, CAPTURE_BAD_TRAILER, trailer);
       break;
     }
-    store<u32>(descriptor, cursor, PacketDescriptor_record);
-    if (!(simple ? describeSimple(state, descriptor, cursor, block, swapped) : describe(state, descriptor, cursor, block, type, swapped))) break;
+    if (simple) {
+      if (!describeSimple<Order>(state, descriptor, cursor, block, time)) break;
+    } else {
+      // The obsolete block has 16 bits of interface, then a count of drops; else the two are alike.
+      const index = type == ENHANCED_PACKET_BLOCK ? order32<Order>(load<u32>(cursor, 8)) : order16<Order>(load<u16>(cursor, 8));
+      const caplen = order32<Order>(load<u32>(cursor, 20));
+      if (index >= linkCount || caplen > block - PACKET_BLOCK_LEAST || caplen > MAX_CAPLEN) {
+        stopAtPacket(state, index, linkCount, caplen, block);
+        break;
+      }
+      const length = order32<Order>(load<u32>(cursor, 24));
+      const ticks = (u64(order32<Order>(load<u32>(cursor, 12))) << 32) | u64(order32<Order>(load<u32>(cursor, 16)));
+      const link = links + index * CaptureLink_SIZE;
+      let flags: u32 = caplen < length ? PACKET_FLAG_SNAPPED : 0;
+      if (load<u32>(link, CaptureLink_time_kind) == CAPTURE_TIME_MULTIPLY && ticks < load<u64>(link, CaptureLink_time_limit)) {
+        time = i64(ticks * load<u64>(link, CaptureLink_time_factor)) + load<i64>(link, CaptureLink_offset_ns);
+      } else {
+        time = nanoseconds(link, ticks);
+        if (timeClamped) flags |= PACKET_FLAG_TIME_CLAMPED;
+      }
+      const options = cursor + PACKET_DATA + ((caplen + 3) & ~3);
+      let packetFlags: u32 = 0;
+      if (options < cursor + block - 4) {
+        packetFlags = findFlags<Order>(options, cursor + block - 4);
+        flags |= PACKET_FLAG_HAS_OPTIONS | direction(packetFlags);
+      }
+      write(descriptor, cursor + PACKET_DATA, caplen, length, flags, time, firstInterface + index, cursor);
+      if (load<u32>(link, CaptureLink_kind) != CAPTURE_LINK_PLAIN || load<u32>(link, CaptureLink_strip_fcs) != 0) {
+        if (!adapt(state, link, index, descriptor, packetFlags)) break;
+      }
+    }
     store<u64>(descriptor, id, PacketDescriptor_id);
-    store<u32>(descriptor, 0, PacketDescriptor_hash);
-    store<u32>(descriptor, 0, PacketDescriptor_queue);
     id += 1;
     cursor += block;
   }
   store<u32>(state, cursor, CaptureState_cursor);
   store<u64>(state, id, CaptureState_next_id);
+  store<i64>(state, time, CaptureState_last_ts_ns);
   return (descriptor - first) / PacketDescriptor_SIZE;
 }
 
-/** An enhanced or obsolete packet block, whole and with a true length. False when it stopped. */
-function describe(state: u32, descriptor: u32, cursor: u32, block: u32, type: u32, swapped: bool): bool {
-  let index = order32(load<u32>(cursor, 8), swapped);
-  // The obsolete block has 16 bits of interface, then the number of drops.
-  if (type == PACKET_BLOCK) {
-    const half = load<u16>(cursor, 8);
-    index = u32(swapped ? bswap(half) : half);
-  }
-  if (index >= load<u32>(state, CaptureState_link_count)) {
-    stop(state, CAPTURE_BAD_INTERFACE, index);
-    return false;
-  }
-  const caplen = order32(load<u32>(cursor, 20), swapped);
-  if (caplen > block - PACKET_BLOCK_LEAST) {
-    stop(state, CAPTURE_CAPLEN_OVER_BLOCK, caplen);
-    return false;
-  }
-  if (caplen > MAX_CAPLEN) {
-    stop(state, CAPTURE_BAD_CAPLEN, caplen);
-    return false;
-  }
-  const length = order32(load<u32>(cursor, 24), swapped);
-  const link = load<u32>(state, CaptureState_links) + index * CaptureLink_SIZE;
-  let flags: u32 = caplen < length ? PACKET_FLAG_SNAPPED : 0;
+/** Says which of an enhanced or obsolete packet block's numbers is wrong. */
+function stopAtPacket(state: u32, index: u32, linkCount: u32, caplen: u32, block: u32): void {
+  if (index >= linkCount) stop(state, CAPTURE_BAD_INTERFACE, index);
+  else if (caplen > block - PACKET_BLOCK_LEAST) stop(state, CAPTURE_CAPLEN_OVER_BLOCK, caplen);
+  else stop(state, CAPTURE_BAD_CAPLEN, caplen);
+}
 
-  const ticks = (u64(order32(load<u32>(cursor, 12), swapped)) << 32) | u64(order32(load<u32>(cursor, 16), swapped));
-  let time: i64;
-  if (timeIsOrdinary(link, ticks)) time = nanoseconds(link, ticks);
-  else {
-    time = slowNanoseconds(link, ticks);
-    if (timeClamped) flags |= PACKET_FLAG_TIME_CLAMPED;
-  }
-
-  let packetFlags: u32 = 0;
-  const padded = (caplen + 3) & ~3;
-  if (block - PACKET_BLOCK_LEAST > padded) {
-    flags |= PACKET_FLAG_HAS_OPTIONS;
-    packetFlags = findFlags(cursor + PACKET_DATA + padded, cursor + block - 4, swapped);
-    const direction = packetFlags & 3;
-    if (direction == 1) flags |= PACKET_FLAG_INBOUND;
-    else if (direction == 2) flags |= PACKET_FLAG_OUTBOUND;
-  }
-
-  store<u32>(descriptor, cursor + PACKET_DATA, PacketDescriptor_address);
-  store<u32>(descriptor, caplen, PacketDescriptor_caplen);
-  store<u32>(descriptor, length, PacketDescriptor_length);
-  store<u32>(descriptor, flags, PacketDescriptor_flags);
-  store<i64>(descriptor, time, PacketDescriptor_ts_ns);
-  store<u32>(descriptor, load<u32>(state, CaptureState_first_interface) + index, PacketDescriptor_interface);
-  if (load<u32>(link, CaptureLink_kind) != CAPTURE_LINK_PLAIN || load<u32>(link, CaptureLink_strip_fcs) != 0) {
-    if (!adapt(state, link, index, descriptor, packetFlags)) return false;
-  }
-  store<i64>(state, time, CaptureState_last_ts_ns);
-  return true;
+/** Bits 0 and 1 of epb_flags: 1 in, 2 out. */
+function direction(packetFlags: u32): u32 {
+  const bits = packetFlags & 3;
+  return bits == 1 ? PACKET_FLAG_INBOUND : bits == 2 ? PACKET_FLAG_OUTBOUND : 0;
 }
 
 /** A simple packet block: interface 0, no time, captured length by the interface's snapshot length. False when it stopped. */
-function describeSimple(state: u32, descriptor: u32, cursor: u32, block: u32, swapped: bool): bool {
+function describeSimple<Order>(state: u32, descriptor: u32, cursor: u32, block: u32, time: i64): bool {
   if (load<u32>(state, CaptureState_link_count) == 0) {
     stop(state, CAPTURE_BAD_INTERFACE, 0);
     return false;
   }
   const link = load<u32>(state, CaptureState_links);
-  const length = order32(load<u32>(cursor, 8), swapped);
+  const length = order32<Order>(load<u32>(cursor, 8));
   const snaplen = load<u32>(link, CaptureLink_snaplen);
   const caplen = snaplen == 0 ? length : min(length, snaplen);
   if (caplen > block - SIMPLE_PACKET_LEAST) {
@@ -272,26 +281,21 @@ function describeSimple(state: u32, descriptor: u32, cursor: u32, block: u32, sw
     stop(state, CAPTURE_BAD_CAPLEN, caplen);
     return false;
   }
-  store<u32>(descriptor, cursor + SIMPLE_PACKET_DATA, PacketDescriptor_address);
-  store<u32>(descriptor, caplen, PacketDescriptor_caplen);
-  store<u32>(descriptor, length, PacketDescriptor_length);
-  store<u32>(descriptor, PACKET_FLAG_NO_TIME | (caplen < length ? PACKET_FLAG_SNAPPED : 0), PacketDescriptor_flags);
-  store<i64>(descriptor, load<i64>(state, CaptureState_last_ts_ns), PacketDescriptor_ts_ns);
-  store<u32>(descriptor, load<u32>(state, CaptureState_first_interface), PacketDescriptor_interface);
+  const flags = PACKET_FLAG_NO_TIME | (caplen < length ? PACKET_FLAG_SNAPPED : 0);
+  write(descriptor, cursor + SIMPLE_PACKET_DATA, caplen, length, flags, time, load<u32>(state, CaptureState_first_interface), cursor);
   if (load<u32>(link, CaptureLink_kind) == CAPTURE_LINK_PLAIN && load<u32>(link, CaptureLink_strip_fcs) == 0) return true;
   return adapt(state, link, 0, descriptor, 0);
 }
 
 /** The word of epb_flags among the options from `at` to `end`; 0 when there is none. An option that runs over the end ends the search. */
-function findFlags(at: u32, end: u32, swapped: bool): u32 {
+function findFlags<Order>(at: u32, end: u32): u32 {
   while (end - at >= 4) {
-    const head = load<u32>(at);
-    const code = swapped ? bswap(u16(head)) : u16(head);
-    const length = u32(swapped ? bswap(u16(head >> 16)) : u16(head >> 16));
+    const code = order16<Order>(load<u16>(at));
+    const length = order16<Order>(load<u16>(at, 2));
     if (code == 0) return 0;
     const whole: u32 = 4 + ((length + 3) & ~3);
     if (whole > end - at) return 0;
-    if (code == OPTION_FLAGS && length == 4) return order32(load<u32>(at, 4), swapped);
+    if (code == OPTION_FLAGS && length == 4) return order32<Order>(load<u32>(at, 4));
     at += whole;
   }
   return 0;

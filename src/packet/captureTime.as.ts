@@ -19,16 +19,13 @@ const MAX_REST: u64 = 854775807;
 const MIN_SECONDS: i64 = -9223372037;
 const MIN_REST: u64 = 145224192;
 
-/** Whether the last `slowNanoseconds` had to clamp. */
+/** Whether the last `nanoseconds` had to clamp. */
 export let timeClamped: bool = false;
 
-/** True where `nanoseconds` cannot overflow. */
-export function timeIsOrdinary(link: u32, ticks: u64): bool {
-  return ticks < load<u64>(link, CaptureLink_time_limit);
-}
-
-/** Nanoseconds of `ticks` on this interface, its offset included. Only where `timeIsOrdinary`. */
+/** Nanoseconds of `ticks` on this interface, its offset included. Sets `timeClamped`. */
 export function nanoseconds(link: u32, ticks: u64): i64 {
+  if (ticks >= load<u64>(link, CaptureLink_time_limit)) return slowNanoseconds(link, ticks);
+  timeClamped = false;
   const kind = load<u32>(link, CaptureLink_time_kind);
   const factor = load<u64>(link, CaptureLink_time_factor);
   let time: u64;
@@ -38,8 +35,8 @@ export function nanoseconds(link: u32, ticks: u64): i64 {
   return i64(time) + load<i64>(link, CaptureLink_offset_ns);
 }
 
-/** As `nanoseconds`, for every count and offset: by way of seconds. Sets `timeClamped`. */
-export function slowNanoseconds(link: u32, ticks: u64): i64 {
+/** For counts and offsets that could overflow: by way of seconds. */
+function slowNanoseconds(link: u32, ticks: u64): i64 {
   const kind = load<u32>(link, CaptureLink_time_kind);
   const factor = load<u64>(link, CaptureLink_time_factor);
   let seconds: u64;
