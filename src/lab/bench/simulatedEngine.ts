@@ -1,18 +1,17 @@
 import type { ObjectFile } from "../../bpf/elf/index.ts";
-import { installInterpreted, interpretProgram } from "../../bpf/interp/index.ts";
-import { type CompiledMap, compileProgram, installProgram } from "../../bpf/jit/index.ts";
 import { helperTable, type ProgramSpec, type ProgramType, type ProgramTypeName } from "../../bpf/spec.ts";
-import { type VerifiedProgram, verify } from "../../bpf/verifier/index.ts";
-import { MapHeader } from "../../layout/index.ts";
+import { verify } from "../../bpf/verifier/index.ts";
 import { ProblemError } from "../../problem/index.ts";
 import {
   type BpfMap,
   createCpus,
   createMap,
+  type Engine,
   generalHelpers,
   instantiateRuntime,
   type MapEntry,
   MapHost,
+  ProgramLoader,
   type RuntimeInstance,
   SimulatedMemory,
 } from "../../runtime/index.ts";
@@ -42,19 +41,20 @@ type Repeat = (context: number, repeat: number) => bigint;
 
 /** One simulated machine on which the interpreter or the compiler is measured. */
 class SimulatedEngine implements BenchEngine {
-  readonly name: "interp" | "jit";
+  readonly name: Engine;
   readonly #memory = new SimulatedMemory();
   readonly #runtime: RuntimeInstance;
   readonly #host: MapHost;
+  readonly #loader: ProgramLoader;
   readonly #xdp: XdpTestRun;
   readonly #tc: TcTestRun;
-  #nextSlot = 1;
 
-  constructor(name: "interp" | "jit") {
+  constructor(name: Engine) {
     this.name = name;
     const cpus = createCpus(this.#memory, { count: 2 });
     this.#runtime = instantiateRuntime(this.#memory.memory, () => {});
     this.#host = new MapHost(this.#memory, this.#runtime, cpus);
+    this.#loader = new ProgramLoader(this.#host);
     const network = layOutBenchNetwork(this.#memory, cpus);
     (this.#runtime.exports.cpu as WebAssembly.Global).value = cpus.blocks[0];
     this.#xdp = new XdpTestRun(this.#memory, network);
@@ -75,37 +75,13 @@ class SimulatedEngine implements BenchEngine {
   }
 
   #program(spec: ProgramSpec, maps: readonly BpfMap[]): LoadedForm {
-    const type = types[spec.type];
-    const verified = verify(spec, type);
+    const verified = verify(spec, types[spec.type]);
     if (!verified.accepted) throw new ProblemError(verified.problem);
-    const slot = this.name === "jit" ? this.#compile(verified, maps) : this.#interpret(verified, maps);
+    const { slot } = this.#loader.load(verified, maps, this.name);
     const testRun = spec.type === "xdp" ? this.#xdp : this.#tc;
     const repeatProgram = this.#runtime.exports.repeatProgram as unknown as RepeatProgram;
     const run: Repeat = (context, repeat) => repeatProgram(slot, context, repeat);
     return { on: (packet) => ({ run: (repeat) => timedRun(testRun, packet, repeat, run) }) };
-  }
-
-  #interpret(program: VerifiedProgram, maps: readonly BpfMap[]): number {
-    const slot = this.#nextSlot;
-    const environment = { slot, maps: maps.map((map) => compiledMap(this.#memory, map)) };
-    const interpreted = interpretProgram(program, environment, { ...this.#runtime, memory: this.#memory.memory });
-    installInterpreted(interpreted, this.#runtime.table);
-    this.#nextSlot += 1 + interpreted.callbacks.length;
-    return slot;
-  }
-
-  #compile(program: VerifiedProgram, maps: readonly BpfMap[]): number {
-    const compiled = compileProgram(program, {
-      slot: this.#nextSlot,
-      maps: maps.map((map) => compiledMap(this.#memory, map)),
-    });
-    this.#nextSlot += compiled.slots;
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(compiled.bytes), {
-      env: { memory: this.#memory.memory, table: this.#runtime.table },
-      runtime: this.#runtime.exports as WebAssembly.ModuleImports,
-    });
-    installProgram(compiled, instance, this.#runtime.table);
-    return compiled.slot;
   }
 }
 
@@ -138,21 +114,6 @@ function fill(map: BpfMap, entries: MapContents["entries"]): void {
     const result = map.update(key, value);
     if (result < 0) throw new ProblemError(benchProblems.bench_map_fill({ engine: "xdplane", map: map.name, errno: -result }));
   }
-}
-
-function compiledMap(memory: SimulatedMemory, { address, spec }: BpfMap): CompiledMap {
-  const read = (field: "stride" | "elements" | "cpu_stride"): number => MapHeader.read(memory.view, address, field);
-  return {
-    address,
-    type: spec.type,
-    keySize: spec.keySize,
-    valueSize: spec.valueSize,
-    maxEntries: spec.maxEntries,
-    stride: read("stride"),
-    elements: read("elements"),
-    cpuStride: read("cpu_stride"),
-    flags: spec.flags,
-  };
 }
 
 /** The interpreter and the compiler, each on a machine of its own. */
