@@ -99,7 +99,7 @@ export const vectors: readonly Vector[] = [
   { text: "*(u64 *)(r10 -8) = r1\nr0 = *(u32 *)(r10 -4)", r1: MIXED, r0: 0x8123_4567n },
   { text: "*(u64 *)(r10 -8) = r1\nr0 = *(s32 *)(r10 -4)", r1: MIXED, r0: 0xffff_ffff_8123_4567n },
   { text: "*(u64 *)(r10 -8) = 0\n*(u8 *)(r10 -8) = r1\nr0 = *(u64 *)(r10 -8)", r1: MIXED, r0: 0xefn },
-  { text: "*(u64 *)(r10 -8) = 0\n*(u16 *)(r10 -7) = r1\nr0 = *(u64 *)(r10 -8)", r1: MIXED, r0: 0xcd_ef00n },
+  { text: "*(u64 *)(r10 -8) = 0\n*(u16 *)(r10 -6) = r1\nr0 = *(u64 *)(r10 -8)", r1: MIXED, r0: 0xcdef_0000n },
   { text: "*(u64 *)(r10 -8) = 0\n*(u32 *)(r10 -8) = -2\nr0 = *(u64 *)(r10 -8)", r0: 0xffff_fffen },
   { text: "*(u64 *)(r10 -8) = -2\nr0 = *(u64 *)(r10 -8)", r0: ALL - 1n },
   { text: "*(u64 *)(r10 -8) = 0\n*(u16 *)(r10 -8) = -2\nr0 = *(u64 *)(r10 -8)", r0: 0xfffen },
