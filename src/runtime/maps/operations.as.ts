@@ -1,4 +1,5 @@
 import {
+  BPF_F_LOCK,
   BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_ARRAY_OF_MAPS,
   BPF_MAP_TYPE_BLOOM_FILTER,
@@ -20,6 +21,7 @@ import {
   EOPNOTSUPP,
   MapHeader_cpu_count,
   MapHeader_cpu_stride,
+  MapHeader_spin_lock,
   MapHeader_type,
 } from "../../layout/layout.generated.as";
 import { arrayLookup, arrayUpdate, percpuArrayLookup, percpuArrayUpdate, percpuArrayUpdateAll } from "./array.as";
@@ -183,6 +185,7 @@ export function hostLookupElem(map: u32, key: u32): u32 {
 
 /** As user space updates: per-CPU kinds take one value for each CPU, each padded to 8 bytes; maps of maps the address of a MapHeader. */
 export function hostUpdateElem(map: u32, key: u32, value: u32, flags: u64): i32 {
+  if ((flags & BPF_F_LOCK) != 0 && load<u32>(map, MapHeader_spin_lock) == 0) return -i32(EINVAL);
   switch (load<u32>(map, MapHeader_type)) {
     case BPF_MAP_TYPE_PERCPU_ARRAY:
       return percpuArrayUpdateAll(map, key, value, flags);
