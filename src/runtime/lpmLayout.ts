@@ -4,7 +4,7 @@ import { type MapPlace, padded } from "./mapLayout.ts";
 /** Bytes of nodes that a trie sets aside at most; beyond them its updates fail with -ENOMEM. An LPM_TRIE is never preallocated in Linux, and max_entries often huge. */
 const POOL_LIMIT = 256 << 20;
 /** Entries from which on a trie gets an index, and bits of it: 4,096 slots of 8 bytes stay in the cache. */
-const INDEX_FROM = 32;
+const INDEX_FROM = 4;
 const INDEX_BITS = 12;
 
 export function layOutLpm({ memory, spec, address }: MapPlace): void {

@@ -191,8 +191,9 @@ live(`answers and contents of maps are the live kernel's${why}`, () => {
   ])("LRU_HASH of $maxEntries entries, $keys keys, flags $flags gives up the same entries", ({ maxEntries, keys, flags }) => {
     const spec = mapSpec(BPF_MAP_TYPE_LRU_HASH, { maxEntries, flags });
     fc.assert(
-      fc.property(fc.array(operationOn(numbered(keys)), { minLength: Math.min(maxEntries * 4, 1500), maxLength: maxEntries * 6 + 20 }), (operations) =>
-        compare(spec, operations, Math.ceil(maxEntries / 4)),
+      fc.property(
+        fc.array(operationOn(numbered(keys)), { minLength: Math.min(maxEntries * 4, 1500), maxLength: maxEntries * 6 + 20 }),
+        (operations) => compare(spec, operations, Math.ceil(maxEntries / 4)),
       ),
       { numRuns: maxEntries > 100 ? 6 : 40 },
     );

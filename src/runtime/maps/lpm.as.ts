@@ -68,18 +68,16 @@ function startsAlike(a: u32, b: u32, bits: u32): bool {
   return (a ^ b) >> (32 - bits) == 0;
 }
 
-/** True if a node's prefix of `length` bits begins the key. `word`: the key's first 32 bits. */
-function matches(node: u32, data: u32, word: u32, length: u32): bool {
-  if (length == 0) return true;
-  if (length <= 32) return startsAlike(load<u32>(node, LpmNode_word), word, length);
-  if (load<u32>(node, LpmNode_word) != word) return false;
-  let index: u32 = 1;
-  let left = length - 32;
+/** True if a node's prefix of `length` bits begins the key, of which the first `known` bits are known to agree. `word`: the key's first 32 bits. */
+function matches(node: u32, data: u32, word: u32, length: u32, known: u32): bool {
+  if (length <= 32) return length == 0 || startsAlike(load<u32>(node, LpmNode_word), word, length);
+  let index = known >> 5;
+  let left = length - (index << 5);
   for (; left > 32; left -= 32) {
     if (load<u32>(node + LpmNode_SIZE + (index << 2)) != load<u32>(data + (index << 2))) return false;
     index++;
   }
-  return startsAlike(wordOf(node + LpmNode_SIZE, index), wordOf(data, index), left);
+  return left == 0 || startsAlike(wordOf(node + LpmNode_SIZE, index), wordOf(data, index), left);
 }
 
 /** How many of the first `limit` bits of a node and key data are equal. */
@@ -107,11 +105,13 @@ function walk(map: u32, data: u32, length: u32): u32 {
     node = load<u32>(slot, LpmSlot_node);
     best = load<u32>(slot, LpmSlot_best);
   }
+  let known: u32 = 0;
   for (let left = load<u32>(map, LpmHeader_max_prefix) + 1; node != 0 && left > 0; left--) {
     const prefix = load<u32>(node, LpmNode_prefix_length);
-    if (prefix > length || !matches(node, data, word, prefix)) break;
+    if (prefix > length || !matches(node, data, word, prefix, known)) break;
     if (load<u32>(node, LpmNode_kind) == LPM_ENTRY) best = node;
     if (prefix >= length) break;
+    known = prefix;
     node = load<u32>(node + (bitOf(data, prefix) << 2), LpmNode_child0);
   }
   return best;
