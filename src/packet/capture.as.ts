@@ -80,6 +80,8 @@ const SIMPLE_PACKET_DATA: u32 = 12;
 const SIMPLE_PACKET_LEAST: u32 = 16;
 /** Option code of epb_flags and of the obsolete pack_flags. */
 const OPTION_FLAGS: u32 = 2;
+/** Bits of epb_flags that give the length of the packet's frame check sequence in bytes; 0 for not known. */
+const FLAGS_FCS_LENGTH: u32 = 15 << 5;
 
 /**
  * Writes descriptors of up to `max` packets at `first`, and gives how many. Where and why it stopped stands in the state: CAPTURE_FULL, or a reason that keeps
@@ -132,7 +134,7 @@ function walkPcap<Order>(state: u32, first: u32, max: u32): u32 {
   const header = load<u32>(state, CaptureState_record_header);
   const fraction = u64(load<u32>(state, CaptureState_fraction_ns));
   const link = load<u32>(state, CaptureState_links);
-  const plain = load<u32>(link, CaptureLink_kind) == CAPTURE_LINK_PLAIN && load<u32>(link, CaptureLink_strip_fcs) == 0;
+  const plain = isPlain(link, 0);
   const interfaceIndex = load<u32>(state, CaptureState_first_interface);
   let cursor = load<u32>(state, CaptureState_cursor);
   let id = load<u64>(state, CaptureState_next_id);
@@ -236,9 +238,7 @@ function walkPcapng<Order>(state: u32, first: u32, max: u32): u32 {
         flags |= PACKET_FLAG_HAS_OPTIONS | direction(packetFlags);
       }
       write(descriptor, cursor + PACKET_DATA, caplen, length, flags, time, firstInterface + index, cursor);
-      if (load<u32>(link, CaptureLink_kind) != CAPTURE_LINK_PLAIN || load<u32>(link, CaptureLink_strip_fcs) != 0) {
-        if (!adapt(state, link, index, descriptor, packetFlags)) break;
-      }
+      if (!isPlain(link, packetFlags) && !adapt(state, link, index, descriptor, packetFlags)) break;
     }
     store<u64>(descriptor, id, PacketDescriptor_id);
     id += 1;
@@ -283,8 +283,7 @@ function describeSimple<Order>(state: u32, descriptor: u32, cursor: u32, block: 
   }
   const flags = PACKET_FLAG_NO_TIME | (caplen < length ? PACKET_FLAG_SNAPPED : 0);
   write(descriptor, cursor + SIMPLE_PACKET_DATA, caplen, length, flags, time, load<u32>(state, CaptureState_first_interface), cursor);
-  if (load<u32>(link, CaptureLink_kind) == CAPTURE_LINK_PLAIN && load<u32>(link, CaptureLink_strip_fcs) == 0) return true;
-  return adapt(state, link, 0, descriptor, 0);
+  return isPlain(link, 0) || adapt(state, link, 0, descriptor, 0);
 }
 
 /** The word of epb_flags among the options from `at` to `end`; 0 when there is none. An option that runs over the end ends the search. */
@@ -299,6 +298,11 @@ function findFlags<Order>(at: u32, end: u32): u32 {
     at += whole;
   }
   return 0;
+}
+
+/** True where a packet is handed out as it stands: Ethernet without a check sequence. */
+function isPlain(link: u32, packetFlags: u32): bool {
+  return (load<u32>(link, CaptureLink_kind) | load<u32>(link, CaptureLink_fcs_length) | (packetFlags & FLAGS_FCS_LENGTH)) == 0;
 }
 
 /**
@@ -316,7 +320,7 @@ function adapt(state: u32, link: u32, index: u32, descriptor: u32, packetFlags: 
   let flags = load<u32>(descriptor, PacketDescriptor_flags);
   const address = load<u32>(descriptor, PacketDescriptor_address);
   if (load<u32>(link, CaptureLink_strip_fcs) != 0) {
-    const own = (packetFlags >> 5) & 15;
+    const own = (packetFlags & FLAGS_FCS_LENGTH) >> 5;
     const fcs = own != 0 ? own : load<u32>(link, CaptureLink_fcs_length);
     if (length >= fcs) length -= fcs;
     // What was cut off first was the check sequence.

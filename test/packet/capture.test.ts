@@ -337,3 +337,11 @@ test("nothing at all, and something else, are told apart", async () => {
   const unpackable = await readCapture(bytesFromMemory(gzipSync("x")), { gunzip: undefined }, bench);
   expect(unpackable.source.problem?.code).toBe("capture_is_gzip");
 });
+
+test("epb_flags may say that a packet has a frame check sequence where the interface does not", async () => {
+  const withFcs = joined([frame, Uint8Array.of(1, 2, 3, 4)]);
+  const packets = [0, 4 << 5].map((flags) => enhancedPacket({ interface: 0, ticks: 1n, bytes: withFcs, more: 0, flags }));
+  const file = joined([sectionHeader(), interfaceBlock({}), ...packets]);
+  expect((await readCapture(file, { links: "refuse" }, bench)).packets.map(({ length }) => length)).toEqual([56, 52]);
+  expect((await readCapture(file, { links: "as-is" }, bench)).packets.map(({ length }) => length)).toEqual([56, 56]);
+});
