@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { stripVTControlCharacters } from "node:util";
 import { expect, test } from "vitest";
 import { findProgram, type ObjectFile, openObject } from "../../src/bpf/elf/index.ts";
-import { objectJson, objectText } from "../../src/report/index.ts";
+import { objectJson, objectText, programWasm } from "../../src/report/index.ts";
 
 const nothing = { sections: false, programs: false, maps: false, types: false, instructions: false };
 
@@ -77,6 +77,15 @@ test("types are shown as C, and an object without types says so", () => {
   const types = textOf(open("everything.clang19"), { ...nothing, types: true });
   expect(types).toContain("\nunion address {\n\t__u32 v4;\n\t__u8 v6[16];\n};\n");
   expect(textOf(open("legacy36"), { ...nothing, types: true })).toContain("no types: compile with -g");
+});
+
+test("the generated WebAssembly is that of the whole program, maps in place", () => {
+  const classify = open("everything.clang19").programs.find(({ name }) => name === "classify")!;
+  const text = programWasm(classify);
+  expect(text).toMatch(/^\(module \$classify\n/);
+  expect(text).toContain('(import "runtime" "ringbufReserve"');
+  expect(text).toContain("(func $leaf ");
+  expect(text).toContain('(export "program" (func $classify))');
 });
 
 test("JSON holds the same facts under bpftool's names", () => {

@@ -32,7 +32,7 @@ interface Dumper {
 const dumpers: readonly Dumper[] = [
   {
     kind: "an object",
-    options: ["program", "insns", "maps", "btf", "sections"],
+    options: ["program", "insns", "maps", "btf", "sections", "wasm"],
     begins: beginsObject,
     dump: async (input, name, options, out) => {
       out(dumpObject(await allBytes(input), name, options));
@@ -59,6 +59,7 @@ export function registerDump(program: Command): void {
     .option("--maps", "object: maps, with the first values of global data")
     .option("--btf", "object: types, as C")
     .option("--sections", "object: all sections of the ELF file")
+    .option("--wasm", "object: the WebAssembly that programs become, as text")
     .option("--summary", "capture: only what it comes to: packets, bytes, times, digest")
     .option("-x, --hex", "capture: the bytes of each packet too")
     .option("-c, --count <n>", "capture: stop after so many packets", wholeNumber("--count", 1, Number.MAX_SAFE_INTEGER))

@@ -1,6 +1,8 @@
 import { findProgram, type ObjectFile, openObject } from "../../bpf/elf/index.ts";
+import type { ProgramSpec } from "../../bpf/spec.ts";
 import { ProblemError, type Result } from "../../problem/index.ts";
-import { type ObjectParts, objectJson, objectText } from "../../report/index.ts";
+import { type ObjectParts, objectJson, objectText, programWasm } from "../../report/index.ts";
+import { problems } from "../options/problems.ts";
 
 /** The options of `dump` that concern objects. */
 export interface ObjectDumpOptions {
@@ -9,6 +11,7 @@ export interface ObjectDumpOptions {
   readonly maps?: boolean;
   readonly btf?: boolean;
   readonly sections?: boolean;
+  readonly wasm?: boolean;
   readonly json?: boolean;
 }
 
@@ -20,10 +23,18 @@ export const beginsObject = (magic: Uint8Array): boolean =>
 export function dumpObject(bytes: Uint8Array, file: string, options: ObjectDumpOptions): string {
   const object = taken(openObject(bytes, { file }));
   const only = options.program === undefined ? undefined : taken(findProgram(object, options.program));
+  if (options.wasm) return wasmText(object, only);
   const parts = partsAsked(options);
   return placed(object, () =>
     options.json ? `${JSON.stringify(objectJson(object, parts, only), null, 2)}\n` : objectText(object, parts, only),
   );
+}
+
+/** The generated code of one program, or of all that have a type which runs. */
+function wasmText({ file, programs }: ObjectFile, only: Pick<ProgramSpec, "name"> | undefined): string {
+  const wanted = only === undefined ? programs : programs.filter(({ name }) => name === only.name);
+  if (wanted.length === 0) throw new ProblemError(problems.dump_wasm_none({ file, name: only?.name ?? "no program" }, { file }));
+  return wanted.map(programWasm).join("\n");
 }
 
 /** The parts that were named; with none named an overview as text, everything as JSON. */
