@@ -81,7 +81,8 @@ function compilePart(program: ProgramContext, whole: FunctionGraph, part: Part, 
   const blocks: Block[] = whole.blocks.slice(part.first, part.end);
   const dispatch = blocks.length + 1;
   const nodeOf = (block: number) => block - part.first + 1;
-  const successors: number[][] = [[dispatch]];
+  // A part that nobody enters holds unreachable code only.
+  const successors: number[][] = [part.entries.length > 0 ? [dispatch] : []];
   const waysOut = new Map<number, number>();
   for (let block = part.first; block < part.end; block++) {
     successors.push(

@@ -85,7 +85,7 @@ export class Machine {
   }
 
   /** Readies the CPU block as whoever starts a program does, and runs it. r0 without a sign. */
-  run({ slot }: CompiledProgram, context = 0, fuel = 1_000_000n): bigint {
+  run({ slot }: Pick<CompiledProgram, "slot">, context = 0, fuel = 1_000_000n): bigint {
     this.write("fp", this.stacks + CPU_STACK_SIZE - 1024);
     this.write("tail_calls", 0);
     this.write("trap", 0);
