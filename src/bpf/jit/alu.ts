@@ -1,7 +1,7 @@
 import { type FunctionContext, pushNarrow, pushRegister, setRegister } from "./context.ts";
 import { type Expression, type ExpressionOperations, expressionOperations } from "./expression.ts";
 import { factOf } from "./facts.ts";
-import type { Operation, Source } from "./operation.ts";
+import { comparesWithNull, type Operation, type Source } from "./operation.ts";
 
 /** Operations for the context's code at a width; made once for each. */
 export class AluWriter {
@@ -44,13 +44,14 @@ export class AluWriter {
   }
 
   /** Pushes an i32 that is not zero when the branch is taken; `negated`: when it is not taken. */
-  condition({ name, condition, width, dst, source }: Extract<Operation, { kind: "branch" }>, negated: boolean): void {
+  condition(branch: Extract<Operation, { kind: "branch" }>, negated: boolean): void {
+    const { condition, width, dst, source } = branch;
     const { code, state } = this.#context;
     const value = factOf(state, dst);
-    const comparesWithNull = (name === "jeq" || name === "jne") && width === 64 && "immediate" in source && source.immediate === 0;
-    if (comparesWithNull && value?.kind === "mapValue" && value.present && value.offset === 0) {
+    const isNull = comparesWithNull(branch, dst);
+    if (isNull !== undefined && value?.kind === "mapValue" && value.present && value.offset === 0) {
       // The lookup cannot have failed; the engine drops the dead arm.
-      code.i32((name === "jne") === negated ? 0 : 1);
+      code.i32(isNull === negated ? 1 : 0);
       return;
     }
     const on = this.#at(width, negated);

@@ -4,7 +4,7 @@ import type { ProgramContext } from "./context.ts";
 import { type CallFacts, copyState, emptyState, factOf, joinState, MAP_LOOKUP_ELEM, type State, sameState, transfer } from "./facts.ts";
 import type { Graph, Order } from "./graph.ts";
 import { arrayInR1, keyStore, lookupFact } from "./lookup.ts";
-import type { Operation } from "./operation.ts";
+import { comparesWithNull, type Operation } from "./operation.ts";
 
 /** Locals for stored keys; beyond that, lookups read the key back from the frame. */
 const MAX_FORWARDED = 32;
@@ -80,12 +80,11 @@ export function analyzeFunction(
 
 /** What a comparison of a lookup's result with NULL tells on each way out of it. */
 function refine(state: State, last: Operation, taken: boolean): State {
-  if (last.kind !== "branch" || last.width !== 64 || !("immediate" in last.source) || last.source.immediate !== 0) return state;
-  if (last.name !== "jeq" && last.name !== "jne") return state;
+  if (last.kind !== "branch") return state;
+  const isNull = comparesWithNull(last, last.dst);
   const value = factOf(state, last.dst);
-  if (value?.kind !== "mapValue" || value.offset !== 0) return state;
+  if (isNull === undefined || value?.kind !== "mapValue" || value.offset !== 0) return state;
   const refined = copyState(state);
-  const isNull = (last.name === "jeq") === taken;
-  refined.registers[last.dst] = isNull ? { kind: "constant", value: 0 } : { ...value, present: true };
+  refined.registers[last.dst] = isNull === taken ? { kind: "constant", value: 0 } : { ...value, present: true };
   return refined;
 }

@@ -45,6 +45,8 @@ export interface FunctionContext {
   readonly frame: number;
   /** Holds the fuel while the function runs, where it has loops; else the CPU block does. */
   readonly fuel: number | undefined;
+  /** Holds the CPU's number where loops look values of per-CPU arrays up. */
+  readonly cpuId: number | undefined;
   /** Counts the iterations that may_goto still allows. */
   readonly mayGoto: number | undefined;
   readonly shape: FunctionShape;
@@ -146,6 +148,19 @@ export function pushCpuField(
 ): void {
   code.globalGet(program.cpu);
   code.memory(`${type}.load`, CpuBlock.at[field]);
+}
+
+/** Pushes the number of the CPU. */
+export function pushCpuId(context: FunctionContext): void {
+  if (context.cpuId === undefined) pushCpuField(context, "id");
+  else context.code.get(context.cpuId);
+}
+
+/** Loads what stays the same while the function runs, at its start. */
+export function loadCpuId(context: FunctionContext): void {
+  if (context.cpuId === undefined) return;
+  pushCpuField(context, "id");
+  context.code.set(context.cpuId);
 }
 
 /** Stores a word of the CPU block; `value` pushes it. */

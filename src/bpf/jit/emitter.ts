@@ -1,48 +1,54 @@
 import { AluWriter } from "./alu.ts";
 import type { FunctionFacts } from "./analysis.ts";
 import type { FunctionGraph } from "./blocks.ts";
-import { emitBurn, emitExit, emitHelperCall, emitKfuncCall, emitPacketLoad, emitSubprogramCall } from "./calls.ts";
+import { emitBurn, emitExit, emitHelperCall, emitKfuncCall, emitPacketLoad, emitSubprogramCall, isInline } from "./calls.ts";
 import { emitMissing, type FunctionContext, setRegister } from "./context.ts";
-import { copyState, transfer } from "./facts.ts";
+import { copyState, MAP_LOOKUP_ELEM, transfer } from "./facts.ts";
+import type { Order } from "./graph.ts";
+import { arrayInR1, CheckedLookup, constantKey } from "./lookup.ts";
 import { emitAtomic, emitLoad, emitLoadAcquire, emitStore, emitStoreRelease } from "./memory.ts";
-import type { Operation } from "./operation.ts";
+import { comparesWithNull, type Operation } from "./operation.ts";
 import type { NodeCode } from "./structure.ts";
+
+/** What the emitter goes by. */
+export interface EmitterPlan {
+  readonly graph: FunctionGraph;
+  readonly order: Order;
+  readonly facts: FunctionFacts;
+  /** Writes the nodes that are no blocks: the prologue, ways out of a part. */
+  readonly special: ReadonlyMap<number, () => void>;
+  /** The dispatch local, if it is a parameter. */
+  readonly dispatch?: number;
+}
 
 /** Writes the nodes of a function's graph. */
 export class FunctionEmitter implements NodeCode {
   readonly marks: number[] = [];
   readonly #context: FunctionContext;
-  readonly #graph: FunctionGraph;
-  readonly #facts: FunctionFacts;
+  readonly #plan: EmitterPlan;
   readonly #alu: AluWriter;
-  readonly #special: ReadonlyMap<number, () => void>;
   #dispatch: number | undefined;
+  /** Lookups that are compared by their node's branch, by that node and by the node behind it where they found something. */
+  readonly #checkedBy = new Map<number, CheckedLookup>();
+  readonly #foundAt = new Map<number, CheckedLookup>();
 
-  /** `special` writes the nodes that are no blocks: the prologue, ways out of a part. `dispatch`: the dispatch local, if it is a parameter. */
-  constructor(
-    context: FunctionContext,
-    graph: FunctionGraph,
-    facts: FunctionFacts,
-    special: ReadonlyMap<number, () => void>,
-    dispatch?: number,
-  ) {
+  constructor(context: FunctionContext, plan: EmitterPlan) {
     this.#context = context;
-    this.#graph = graph;
-    this.#facts = facts;
+    this.#plan = plan;
     this.#alu = new AluWriter(context);
-    this.#special = special;
-    this.#dispatch = dispatch;
+    this.#dispatch = plan.dispatch;
   }
 
   body(node: number): void {
     const context = this.#context;
-    const special = this.#special.get(node);
+    const special = this.#plan.special.get(node);
     if (special !== undefined) {
       special();
       return;
     }
-    const { start, end } = this.#graph.blocks[node - 1]!;
-    context.state = copyState(this.#facts.entry(node));
+    const { start, end } = this.#plan.graph.blocks[node - 1]!;
+    context.state = copyState(this.#plan.facts.entry(node));
+    this.#foundAt.get(node)?.emitAddress();
     for (let instruction = start; instruction < end; instruction++) {
       const operation = context.program.operations[instruction]!;
       this.marks.push(context.code.position, instruction);
@@ -51,9 +57,29 @@ export class FunctionEmitter implements NodeCode {
         emitMissing(context, "id" in operation ? operation.id : 0);
         return;
       }
-      this.#emit(operation, instruction);
-      transfer(context.state, operation, instruction, this.#facts);
+      const checked = instruction === end - 2 ? this.#checkedLookup(node, operation) : undefined;
+      if (checked === undefined) this.#emit(operation, instruction);
+      else checked.emitKey();
+      transfer(context.state, operation, instruction, this.#plan.facts);
     }
+  }
+
+  /** The lookup of a block that ends `call bpf_map_lookup_elem; if r0 == 0 …`, if its branch can do both comparisons. */
+  #checkedLookup(node: number, operation: Operation): CheckedLookup | undefined {
+    const { graph, order, special } = this.#plan;
+    const { state, program } = this.#context;
+    if (operation.kind !== "helper" || operation.id !== MAP_LOOKUP_ELEM || !isInline(this.#context, operation.id)) return undefined;
+    const last = graph.blocks[node - 1]!.end - 1;
+    const isNull = comparesWithNull(program.operations[last]!, 0);
+    const [taken, otherwise] = graph.successors[node]!;
+    const found = isNull === true ? otherwise : taken;
+    if (isNull === undefined || program.unbuilt.has(last) || constantKey(state) !== undefined || found === undefined) return undefined;
+    const single = order.predecessorStart[found + 1]! - order.predecessorStart[found]! === 1;
+    if (!single || graph.blocks[found - 1] === undefined || special.has(found) || taken === otherwise) return undefined;
+    const checked = new CheckedLookup(this.#context, arrayInR1(state, program.environment.maps)!);
+    this.#checkedBy.set(node, checked);
+    this.#foundAt.set(found, checked);
+    return checked;
   }
 
   #emit(operation: Operation, instruction: number): void {
@@ -122,9 +148,11 @@ export class FunctionEmitter implements NodeCode {
   condition(node: number, negated: boolean): void {
     const context = this.#context;
     const { code, program, mayGoto } = context;
-    const last = this.#graph.blocks[node - 1]!.end - 1;
+    const last = this.#plan.graph.blocks[node - 1]!.end - 1;
     const operation = program.operations[last]!;
-    if (program.unbuilt.has(last)) code.i32(0);
+    const checked = this.#checkedBy.get(node);
+    if (checked !== undefined) checked.pushCondition(comparesWithNull(operation, 0) !== negated);
+    else if (program.unbuilt.has(last)) code.i32(0);
     else if (operation.kind === "branch") this.#alu.condition(operation, negated);
     else if (operation.kind === "mayGoto" && mayGoto !== undefined) {
       code.get(mayGoto);

@@ -1,11 +1,12 @@
-import { BPF_MAX_TIMED_LOOPS } from "../../layout/index.ts";
+import { BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAX_TIMED_LOOPS } from "../../layout/index.ts";
 import { CodeWriter } from "../../wasm/index.ts";
 import type { VerifiedFunction } from "../verifier/index.ts";
 import { analyzeFunction, type FunctionFacts } from "./analysis.ts";
 import { findBlocks } from "./blocks.ts";
 import { emitBurn, TAIL_CALL } from "./calls.ts";
-import { type FunctionContext, type FunctionShape, loadFuel, type ProgramContext, pushCpuField } from "./context.ts";
+import { type FunctionContext, type FunctionShape, loadCpuId, loadFuel, type ProgramContext, pushCpuField } from "./context.ts";
 import { FunctionEmitter } from "./emitter.ts";
+import { MAP_LOOKUP_ELEM } from "./facts.ts";
 import type { Operation } from "./operation.ts";
 import { emitStructured, type StructuredGraph, structureGraph } from "./structure.ts";
 
@@ -54,7 +55,7 @@ export function compileFunction(
   const facts = analyzeFunction(program, graph, structured);
   const context = createContext(program, shape, operations, structured, facts);
   const prologue = () => emitPrologue(context, operations);
-  const emitter = new FunctionEmitter(context, graph, facts, new Map([[0, prologue]]));
+  const emitter = new FunctionEmitter(context, { graph, order: structured.order, facts, special: new Map([[0, prologue]]) });
   emitStructured(structured, context.code, emitter);
   return { code: context.code, marks: emitter.marks };
 }
@@ -74,12 +75,16 @@ export function createContext(
     return given >= 0 ? given : code.local(type, name);
   };
   const scratch = new Map<string, number>();
+  const hasLoops = loops.header.some((header) => header >= 0);
+  const looksUp = operations.some((operation) => operation.kind === "helper" && operation.id === MAP_LOOKUP_ELEM);
+  const perCpu = program.environment.maps.some(({ type }) => type === BPF_MAP_TYPE_PERCPU_ARRAY);
   return {
     program,
     code,
     registers: Array.from({ length: 10 }, (_, register) => local(`r${register}`, "i64")),
     frame: local("fp", "i32"),
-    fuel: loops.header.some((header) => header >= 0) ? code.local("i64", "fuel") : undefined,
+    fuel: hasLoops ? code.local("i64", "fuel") : undefined,
+    cpuId: hasLoops && looksUp && perCpu ? code.local("i32", "cpu_id") : undefined,
     mayGoto: operations.some(({ kind }) => kind === "mayGoto") ? code.local("i32", "may_goto") : undefined,
     shape,
     state: facts.entry(0),
@@ -101,6 +106,7 @@ function emitPrologue(context: FunctionContext, operations: readonly Operation[]
     code.set(frame);
   }
   loadFuel(context);
+  loadCpuId(context);
   if (mayGoto !== undefined) {
     code.i32(BPF_MAX_TIMED_LOOPS);
     code.set(mayGoto);

@@ -6,7 +6,7 @@ import {
   BPF_MAP_TYPE_PERCPU_ARRAY,
   BPF_MAP_TYPE_PERCPU_HASH,
 } from "../../layout/index.ts";
-import { FRAME_TOP, type FunctionContext, pushCpuField, pushNarrow, setRegister } from "./context.ts";
+import { FRAME_TOP, type FunctionContext, pushCpuId, pushNarrow, setRegister } from "./context.ts";
 import type { CompiledMap } from "./environment.ts";
 import { factOf, type State, type Stored, type Value } from "./facts.ts";
 
@@ -84,11 +84,9 @@ function pushKey(context: FunctionContext): void {
 /** Pushes the i32 address of the value at the index that is on the stack. */
 function indexToAddress(context: FunctionContext, map: CompiledMap): void {
   const { code } = context;
-  if (map.stride !== 1) {
-    const shift = Math.log2(map.stride);
-    code.i32(Number.isInteger(shift) ? shift : map.stride);
-    code.op(Number.isInteger(shift) ? "i32.shl" : "i32.mul");
-  }
+  const shift = Math.log2(map.stride);
+  code.i32(Number.isInteger(shift) ? shift : map.stride);
+  code.op(Number.isInteger(shift) ? "i32.shl" : "i32.mul");
   code.i32(map.elements | 0);
   code.op("i32.add");
   addCpuOffset(context, map);
@@ -98,7 +96,7 @@ function indexToAddress(context: FunctionContext, map: CompiledMap): void {
 function addCpuOffset(context: FunctionContext, map: CompiledMap): void {
   const { code } = context;
   if (map.type !== BPF_MAP_TYPE_PERCPU_ARRAY) return;
-  pushCpuField(context, "id");
+  pushCpuId(context);
   code.i32(map.cpuStride);
   code.op("i32.mul");
   code.op("i32.add");
@@ -108,26 +106,70 @@ function addCpuOffset(context: FunctionContext, map: CompiledMap): void {
 export function emitArrayLookup(context: FunctionContext, map: CompiledMap): void {
   const { code } = context;
   const key = constantKey(context.state);
-  if (key !== undefined) {
-    if (key < map.maxEntries) {
-      code.i32((map.elements + key * map.stride) | 0);
-      addCpuOffset(context, map);
-      code.op("i64.extend_i32_u");
-    } else code.i64(0);
-    setRegister(context, 0);
-    return;
-  }
-  const index = context.scratch("i32");
-  pushKey(context);
-  code.tee(index);
-  code.i32(map.maxEntries | 0);
-  code.op("i32.lt_u");
-  code.if("i64");
-  code.get(index);
-  indexToAddress(context, map);
-  code.op("i64.extend_i32_u");
-  code.else();
-  code.i64(0);
-  code.end();
+  if (key === undefined) {
+    pushIndex(context);
+    pushInside(context, map, false);
+    code.if("i64");
+    pushFound(context, map);
+    code.else();
+    code.i64(0);
+    code.end();
+  } else if (key < map.maxEntries) {
+    code.i32((map.elements + key * map.stride) | 0);
+    addCpuOffset(context, map);
+    code.op("i64.extend_i32_u");
+  } else code.i64(0);
   setRegister(context, 0);
+}
+
+/** Leaves the key in the scratch local, where the three functions below look for it. */
+function pushIndex(context: FunctionContext): void {
+  pushKey(context);
+  context.code.set(context.scratch("i32"));
+}
+
+/** Pushes an i32: is the key inside the map? `negated`: is it outside? */
+function pushInside(context: FunctionContext, map: CompiledMap, negated: boolean): void {
+  const { code } = context;
+  code.get(context.scratch("i32"));
+  code.i32(map.maxEntries | 0);
+  code.op(negated ? "i32.ge_u" : "i32.lt_u");
+}
+
+function pushFound(context: FunctionContext, map: CompiledMap): void {
+  context.code.get(context.scratch("i32"));
+  indexToAddress(context, map);
+  context.code.op("i64.extend_i32_u");
+}
+
+/**
+ * A lookup right before `if r0 == 0` or `if r0 != 0`: one comparison does for both. First r0 is NULL, then the branch compares the key, and the
+ * address is computed where it went well: at the start of the block that only this branch leads to.
+ */
+export class CheckedLookup {
+  readonly #context: FunctionContext;
+  readonly #map: CompiledMap;
+
+  constructor(context: FunctionContext, map: CompiledMap) {
+    this.#context = context;
+    this.#map = map;
+  }
+
+  /** In place of the call. */
+  emitKey(): void {
+    pushIndex(this.#context);
+    this.#context.code.i64(0);
+    setRegister(this.#context, 0);
+  }
+
+  /** In place of the comparison: found, or `missed`. */
+  pushCondition(missed: boolean): void {
+    pushInside(this.#context, this.#map, missed);
+  }
+
+  /** At the start of the block behind a lookup that found something. */
+  emitAddress(): void {
+    pushFound(this.#context, this.#map);
+    setRegister(this.#context, 0);
+  }
 }

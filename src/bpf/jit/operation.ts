@@ -64,6 +64,13 @@ export type Operation =
   /** The second half of a 16-byte load. */
   | { readonly kind: "continuation" };
 
+/** For `if rN == 0` true, for `if rN != 0` false: does the branch go where the register is NULL? Undefined for all else. */
+export function comparesWithNull(operation: Operation, register: number): boolean | undefined {
+  if (operation.kind !== "branch" || operation.width !== 64 || operation.dst !== register) return undefined;
+  if (!("immediate" in operation.source) || operation.source.immediate !== 0) return undefined;
+  return operation.name === "jeq" ? true : operation.name === "jne" ? false : undefined;
+}
+
 /** Operations by instruction slot. The program has been checked: every slot holds an instruction of the table, or the second half of one. */
 export function readOperations(instructions: VerifiedProgram["instructions"]): Operation[] {
   return instructions.map((instruction) => (instruction === undefined ? { kind: "continuation" } : operationOf(instruction)));

@@ -7,6 +7,7 @@ import { emitBurn } from "./calls.ts";
 import {
   FUNCTION_ENDED,
   type FunctionContext,
+  loadCpuId,
   loadFuel,
   type ProgramContext,
   passRegister,
@@ -103,7 +104,13 @@ function compilePart(program: ProgramContext, whole: FunctionGraph, part: Part, 
   const context = createContext(program, "part", operations, structured, facts);
   const special = new Map([[0, () => takeRegisters(context)]]);
   for (const [target, node] of waysOut) special.set(node, () => leaveFor(context, targets.get(target)!));
-  const emitter = new FunctionEmitter(context, graph, facts, special, parameterNames.part.indexOf("entry"));
+  const emitter = new FunctionEmitter(context, {
+    graph,
+    order: structured.order,
+    facts,
+    special,
+    dispatch: parameterNames.part.indexOf("entry"),
+  });
   emitStructured(structured, context.code, emitter);
   return { code: context.code, marks: emitter.marks };
 }
@@ -120,6 +127,7 @@ function takeRegisters(context: FunctionContext): void {
     code.set(mayGoto);
   }
   loadFuel(context);
+  loadCpuId(context);
 }
 
 function leaveFor(context: FunctionContext, target: number): void {

@@ -222,6 +222,25 @@ test("array lookups are an index: the key a constant, a register, or unknown; th
   }
 });
 
+test("a lookup compared with NULL either way, right behind the call or later", () => {
+  const machine = new Machine({ lookup: () => 0 });
+  const elements = machine.memory.allocate("program", 64, 8, "elements");
+  for (let i = 0; i < 4; i++) machine.memory.view.setBigUint64(elements + 8 * i, BigInt(100 + i), true);
+  const environment = { maps: [map({ elements })], helpers: table(lookup) };
+  const start = "r6 = 7\n*(u32 *)(r10 -4) = r1\nr2 = r10\nr2 += -4\nr1 = map[0]\ncall 1\n";
+  const ends = [
+    "if r0 != 0 goto found\nr0 += 1\nexit\nfound:\nr0 = *(u64 *)(r0 +0)\nexit",
+    "if r0 == 0 goto missed\nr0 = *(u64 *)(r0 +0)\nexit\nmissed:\nr0 += 1\nexit",
+    "r7 = r0\nr0 = 1\nif r7 == 0 goto missed\nr0 = *(u64 *)(r7 +0)\nmissed:\nexit",
+    "if r0 == 0 goto join\nr0 = *(u64 *)(r0 +0)\nr0 += -1\njoin:\nr0 += 1\nexit",
+    "if r0 != 0 goto join\nr0 = r10\nr0 += -8\n*(u64 *)(r0 +0) = 1\njoin:\nr0 = *(u64 *)(r0 +0)\nexit",
+  ];
+  for (const end of ends) {
+    const program = machine.load(programSpec(start + end), environment);
+    expect([0, 3, 4].map((key) => machine.run(program, key))).toEqual([100n, 103n, 1n]);
+  }
+});
+
 test("a per-CPU array gives this CPU's value", () => {
   const perCpu = { type: BPF_MAP_TYPE_PERCPU_ARRAY, cpuStride: 800 };
   expect(lookUp(perCpu, "*(u32 *)(r10 -4) = 3", 0)).toBe(103n);

@@ -1,0 +1,64 @@
+(module $hashCounter
+  (import "env" "memory" (memory 1 65536 shared))
+  (import "env" "table" (table 1 funcref))
+  (import "runtime" "cpu" (global (mut i32)))
+  (import "runtime" "mapLookupElem" (func (param i32 i32) (result i32)))
+  (func $program (param $r1 i64) (result i64)
+    (local $r0 i64) (local $r2 i64) (local $r3 i64) (local $r4 i64) (local $r5 i64) (local $r6 i64) (local $r7 i64) (local $r8 i64) (local $r9 i64) (local $fp i32)
+    global.get 0
+    i32.load offset=4
+    local.set $fp
+    block
+      local.get $r1
+      i32.wrap_i64
+      i64.load32_u
+      local.set $r1
+      local.get $r1
+      i32.wrap_i64
+      i64.load8_u offset=23
+      local.set $r2
+      local.get $fp
+      local.get $r2
+      i64.store32 offset=508
+      local.get $fp
+      i32.const 512
+      i32.add
+      i64.extend_i32_u
+      local.set $r2
+      local.get $r2
+      i64.const -4
+      i64.add
+      local.set $r2
+      i64.const 65536
+      local.set $r1
+      i32.const 65536
+      local.get $fp
+      i32.const 508
+      i32.add
+      call $mapLookupElem
+      i64.extend_i32_u
+      local.set $r0
+      local.get $r0
+      i64.eqz
+      br_if 0
+      local.get $r0
+      i32.wrap_i64
+      i64.load
+      local.set $r1
+      local.get $r1
+      i64.const 1
+      i64.add
+      local.set $r1
+      local.get $r0
+      i32.wrap_i64
+      local.get $r1
+      i64.store
+    end
+    i64.const 2
+    local.set $r0
+    local.get $r0
+    return
+    unreachable
+  )
+  (export "program" (func $program))
+)
