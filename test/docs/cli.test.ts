@@ -1,0 +1,26 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import type { Command } from "commander";
+import { expect, test } from "vitest";
+import { commandLine } from "../../src/cli/commandLine.node.ts";
+
+/** docs/cli.md: the help of every command, as the program prints it. */
+function commandPage(): string {
+  const program = commandLine();
+  const help = (command: Command) => ["```", command.configureHelp({ helpWidth: 110 }).helpInformation().trimEnd(), "```", ""];
+  const lines = [
+    "# The command line",
+    "",
+    "Exit codes: 0 fine, 1 an expectation or comparison failed, 2 usage, 3 bad input, 4 a program was rejected. Tables go to standard output, errors and progress to",
+    "standard error. `NO_COLOR` is honoured. Every error is listed in [errors.md](errors.md).",
+    "",
+    ...help(program),
+  ];
+  for (const command of program.commands) lines.push(`## xdplane ${command.name()}`, "", ...help(command));
+  return lines.join("\n");
+}
+
+test("docs/cli.md shows every command's help (UPDATE_DOCS=1 writes it anew)", () => {
+  const page = new URL("../../docs/cli.md", import.meta.url);
+  if (process.env.UPDATE_DOCS === "1") writeFileSync(page, commandPage());
+  expect(readFileSync(page, "utf8")).toBe(commandPage());
+});
