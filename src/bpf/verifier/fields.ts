@@ -30,6 +30,8 @@ function reservedFieldsCode({ code }: Slot): RejectionCode {
       return "exit_fields";
     case "legacy_load":
       return "legacy_load_fields";
+    case "load_imm64":
+      return "wide_load_fields";
     default:
       return "alu_fields";
   }
@@ -74,7 +76,8 @@ export function findFaults(
 
 function faultOf(instruction: Instruction, spec: ProgramSpec, type: ProgramType): Rejected | undefined {
   const { index, row, imm } = instruction;
-  if (row.kind !== "load_imm64" && usesReservedFields(row, reservedToKernel(instruction))) {
+  if (row.kind === "legacy_load" && type.legacyLoads === undefined) return new Rejected("legacy_load_refused", index);
+  if (usesReservedFields(row, reservedToKernel(instruction))) {
     return new Rejected(reservedFieldsCode(instruction), index, { imm });
   }
   const register = registerFault(instruction);
@@ -82,7 +85,6 @@ function faultOf(instruction: Instruction, spec: ProgramSpec, type: ProgramType)
   if (row.kind === "address_space_cast" && !spec.maps.some((map) => map.type === BPF_MAP_TYPE_ARENA)) {
     return new Rejected("address_space_without_arena", index);
   }
-  if (row.kind === "legacy_load" && type.legacyLoads === undefined) return new Rejected("legacy_load_refused", index);
   if ((row.kind === "alu64" || row.kind === "alu32") && row.operand === "imm") {
     const division = row.operation === "div" || row.operation === "sdiv" || row.operation === "mod" || row.operation === "smod";
     if (division && imm === 0) return new Rejected("division_by_zero", index);

@@ -57,6 +57,7 @@ const rows = {
     message: "unrecognized bpf_ld_imm64 insn",
     hint: "src says what is loaded: 0 a number, 1 a map, 2 a map's value, 3 a variable, 4 a function",
   },
+  wide_load_fields: { errno: EINVAL, message: "BPF_LD_IMM64 uses reserved fields", hint: "the offset must be 0" },
   map_index_without_array: {
     errno: EPROTO,
     message: "fd_idx without fd_array is invalid",
