@@ -1,0 +1,60 @@
+import { array, defineStruct, type FieldType, type Struct, u64 } from "./struct.ts";
+import { FATE_COUNT } from "./outcome.ts";
+
+export interface CounterRow {
+  readonly unit: "packets" | "bytes";
+  readonly help: string;
+}
+
+/** Counters of one subject: their rows, and the struct of 64-bit words that holds them, in the order of the rows. */
+export interface Counters<Name extends string> {
+  readonly rows: Readonly<Record<Name, CounterRow>>;
+  readonly names: readonly Name[];
+  readonly struct: Struct<Name>;
+}
+
+/** Declares counters, once: memory slot, JSON key and manual entry follow from the row. */
+export function defineCounters<const Rows extends Record<string, CounterRow>>(name: string, rows: Rows): Counters<keyof Rows & string> {
+  const names = Object.keys(rows) as (keyof Rows & string)[];
+  const fields = Object.fromEntries(names.map((key) => [key, u64])) as Record<keyof Rows & string, FieldType>;
+  return { rows, names, struct: defineStruct(name, fields) as Struct<keyof Rows & string> };
+}
+
+/** What a receive queue counts. `ethtool -S` shows the device's sums under these names. */
+export const queueCounters = defineCounters("queue_counters", {
+  rx_packets: { unit: "packets", help: "Frames received." },
+  rx_bytes: { unit: "bytes", help: "Bytes received, Ethernet header included." },
+  rx_length_errors: { unit: "packets", help: "Frames dropped by the NIC: longer than the MTU allows, or shorter than an Ethernet header." },
+  xdp_pass: { unit: "packets", help: "Frames whose native XDP program returned XDP_PASS." },
+  xdp_drop: { unit: "packets", help: "Frames whose native XDP program returned XDP_DROP." },
+  xdp_tx: { unit: "packets", help: "Frames whose native XDP program returned XDP_TX." },
+  xdp_redirect: { unit: "packets", help: "Frames whose native XDP program redirected them successfully." },
+  xdp_redirect_err: { unit: "packets", help: "Frames lost because a native redirect failed." },
+  xdp_exception: { unit: "packets", help: "Frames lost to XDP_ABORTED, an unknown action, or a program that was stopped." },
+});
+
+/** What a device counts besides its queues. */
+export const deviceCounters = defineCounters("device_counters", {
+  tx_packets: { unit: "packets", help: "Frames transmitted, from wherever they came." },
+  tx_bytes: { unit: "bytes", help: "Bytes transmitted, Ethernet header included." },
+  tx_xdp_xmit: { unit: "packets", help: "Frames transmitted that a native redirect brought." },
+  tx_dropped: { unit: "packets", help: "Frames lost at transmission because the device is down." },
+});
+
+/** Offsets for the runtime. */
+export const QueueCounters = queueCounters.struct;
+export const DeviceCounters = deviceCounters.struct;
+
+/** What one CPU counts of one receive queue: its counters, then the packets of the queue that ended on this CPU, by fate. */
+export const QueueTally = defineStruct("queue_tally", { counters: array(u64, QueueCounters.size / 8), fates: array(u64, FATE_COUNT) }, { counters: 0 });
+
+/** Entries of a CPU's tables of outcomes and verdicts, a power of two. */
+export const TALLY_ENTRIES = 1024;
+/** Further slots that a key may take when its own is taken; then the last entry of the table counts it as one of many. */
+export const TALLY_PROBES = 64;
+
+/**
+ * One line of a CPU's summary, keyed by what the packets have in common. Outcomes: fate | reason << 8 | detail (low 16 bits) << 16, and `to`. Verdicts: the first word
+ * of an OutcomeStep, and the verdict. An entry with `packets` 0 is free.
+ */
+export const TallyEntry = defineStruct("tally_entry", { key: u64, packets: u64, bytes: u64, reserved: u64 }, { size: 32 });

@@ -1,0 +1,145 @@
+import {
+  CHAIN_LIMIT,
+  CHAIN_TCX,
+  ETH_HLEN,
+  IFF_UP,
+  INDIRECTION_ENTRIES,
+  Device as Layout,
+  NetDevice,
+  SKB_SHARED_INFO_SIZE,
+  TcChain,
+  XDP_PACKET_HEADROOM,
+} from "../layout/index.ts";
+import { formatMac, parseMac } from "../packet/index.ts";
+import { ProblemError } from "../problem/index.ts";
+import { problems } from "./problems.ts";
+import { DEFAULT_RSS_KEY, TOEPLITZ_TABLE_SIZE, toeplitzTables } from "./toeplitz.ts";
+
+export type XdpMode = "native" | "generic";
+export type TcDirection = "ingress" | "egress";
+
+/** A device as a caller describes it. What is absent takes a default. */
+export interface DeviceSpec {
+  readonly name: string;
+  /** "02:00:00:00:00:01"; by default 02:00:00:00:00:xx with the ifindex. */
+  readonly mac?: string;
+  readonly ifindex?: number;
+  /** 1,500 unless said. */
+  readonly mtu?: number;
+  /** Receive queues; 1 unless said. */
+  readonly queues?: number;
+  readonly mode?: XdpMode;
+  /** 40 bytes; the usual key unless said. */
+  readonly rssKey?: Uint8Array;
+  /** Whether the driver transmits frames that others redirect to it; true unless said. */
+  readonly takesRedirects?: boolean;
+  readonly up?: boolean;
+}
+
+/** A part of the memory that the device may lay itself out in. */
+export interface DeviceMemory {
+  readonly view: DataView;
+  readonly bytes: Uint8Array;
+  allocate(zone: "engine", size: number, align: number, what: string): number;
+}
+
+/** Longest frame without metadata that fits one buffer of a page: 4,096 less headroom and skb_shared_info. */
+const ONE_BUFFER = 4096 - XDP_PACKET_HEADROOM - SKB_SHARED_INFO_SIZE;
+/** Largest MTU at which native XDP has one buffer a frame. Measured on veth: 3,506. */
+export const NATIVE_MTU_LIMIT = ONE_BUFFER - ETH_HLEN;
+
+/** A simulated network device. Its state stands in the memory (layout/device.ts); this is the main thread's handle, used while no worker runs. */
+export class Device {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly mtu: number;
+  readonly mac: string;
+  readonly mode: XdpMode;
+  readonly queues: number;
+  /** Place among the machine's devices. */
+  readonly index: number;
+  /** Address of its layout Device, which begins with its NetDevice. */
+  readonly address: number;
+  readonly #memory: DeviceMemory;
+
+  constructor(memory: DeviceMemory, spec: DeviceSpec, index: number) {
+    this.#memory = memory;
+    this.name = spec.name;
+    this.index = index;
+    this.ifindex = spec.ifindex ?? index + 2;
+    this.mtu = spec.mtu ?? 1500;
+    this.queues = spec.queues ?? 1;
+    this.mode = spec.mode ?? "native";
+    if (!Number.isInteger(this.queues) || this.queues < 1 || this.queues > INDIRECTION_ENTRIES) {
+      throw new ProblemError(problems.device_setting({ name: spec.name, what: "queues", value: this.queues, expected: `1 to ${INDIRECTION_ENTRIES}` }));
+    }
+    const mac = spec.mac === undefined ? Uint8Array.of(2, 0, 0, 0, (this.ifindex >> 8) & 255, this.ifindex & 255) : parseMac(spec.mac);
+    if (mac === undefined) {
+      throw new ProblemError(problems.device_setting({ name: spec.name, what: "mac", value: spec.mac ?? "", expected: "six hexadecimal bytes" }));
+    }
+    this.mac = formatMac(mac);
+    const tables = memory.allocate("engine", TOEPLITZ_TABLE_SIZE, 64, `device ${spec.name}`);
+    this.address = memory.allocate("engine", Layout.size, 64, `device ${spec.name}`);
+    const { view, bytes } = memory;
+    for (const [place, word] of toeplitzTables(spec.rssKey ?? DEFAULT_RSS_KEY).entries()) view.setUint32(tables + place * 4, word, true);
+    NetDevice.write(view, this.address, "ifindex", this.ifindex);
+    NetDevice.write(view, this.address, "mtu", this.mtu);
+    NetDevice.write(view, this.address, "hard_header_len", ETH_HLEN);
+    NetDevice.write(view, this.address, "flags", (spec.up ?? true) ? IFF_UP : 0);
+    NetDevice.write(view, this.address, "rx_queues", this.queues);
+    NetDevice.write(view, this.address, "forwarding4", 1);
+    NetDevice.write(view, this.address, "forwarding6", 1);
+    bytes.set(mac, this.address + NetDevice.at.mac);
+    bytes.fill(0xff, this.address + NetDevice.at.broadcast, this.address + NetDevice.at.broadcast + 6);
+    Layout.write(view, this.address, "index", index);
+    Layout.write(view, this.address, "queue_count", this.queues);
+    Layout.write(view, this.address, "takes_redirects", (spec.takesRedirects ?? true) ? 1 : 0);
+    Layout.write(view, this.address, "toeplitz", tables);
+    for (let entry = 0; entry < INDIRECTION_ENTRIES; entry++) this.setIndirection(entry, entry % this.queues);
+  }
+
+  /** `ethtool -X`: the queue of a value of the hash's low bits. */
+  setIndirection(entry: number, queue: number): void {
+    this.#memory.view.setUint16(this.address + Layout.at.indirection + entry * 2, queue, true);
+  }
+
+  /** Number of queue 0 among the queues of all devices. */
+  setFirstQueue(number: number): void {
+    Layout.write(this.#memory.view, this.address, "first_queue", number);
+  }
+
+  setUp(up: boolean): void {
+    NetDevice.write(this.#memory.view, this.address, "flags", up ? IFF_UP : 0);
+  }
+
+  /** Puts the program at table index `slot` behind the XDP hook. Throws a Problem where the kernel would refuse it. */
+  attachXdp(slot: number, mode: XdpMode): void {
+    const { view } = this.#memory;
+    for (const [field, there] of [["xdp", "native"], ["generic", "generic"]] as const) {
+      if (Layout.read(view, this.address, field) === 0) continue;
+      throw new ProblemError((there === mode ? problems.xdp_attached : problems.xdp_mode_conflict)({ name: this.name, there }));
+    }
+    if (mode === "native" && this.mtu > NATIVE_MTU_LIMIT) {
+      throw new ProblemError(problems.xdp_mtu({ name: this.name, mtu: this.mtu, limit: NATIVE_MTU_LIMIT }));
+    }
+    Layout.write(view, this.address, mode === "native" ? "xdp" : "generic", slot);
+  }
+
+  /** Adds a program at the end of a TC hook; tcx programs run before cls_bpf filters. */
+  attachTc(slot: number, direction: TcDirection, kind: "clsact" | "tcx"): void {
+    const { view } = this.#memory;
+    const chain = this.address + Layout.at[direction];
+    const count = TcChain.read(view, chain, "count");
+    if (count === CHAIN_LIMIT) throw new ProblemError(problems.chain_full({ name: this.name, limit: CHAIN_LIMIT, hook: direction }));
+    const at = (entry: number): number => chain + TcChain.at.entries + entry * 4;
+    let place = count;
+    if (kind === "tcx") {
+      while (place > 0 && (view.getUint32(at(place - 1), true) & CHAIN_TCX) === 0) {
+        view.setUint32(at(place), view.getUint32(at(place - 1), true), true);
+        place--;
+      }
+    }
+    view.setUint32(at(place), (kind === "tcx" ? slot | CHAIN_TCX : slot) >>> 0, true);
+    TcChain.write(view, chain, "count", count + 1);
+  }
+}

@@ -1,0 +1,2 @@
+export { rssHash } from "./rss.as";
+export { openWindow, steer } from "./steer.as";
