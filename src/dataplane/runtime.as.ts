@@ -7,4 +7,6 @@ export * from "../packet/exports.as";
 export * from "../tc/exports.as";
 export * from "../xdp/exports.as";
 export * from "../stack/exports.as";
+export * from "../nic/exports.as";
+export * from "./exports.as";
 

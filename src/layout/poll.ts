@@ -1,5 +1,5 @@
-import { bytes, defineStruct, u32, u64 } from "./struct.ts";
-import { SkBuff, XdpContext } from "./context.ts";
+import { SkBuff } from "./context.ts";
+import { bytes, defineStruct, i64, u32, u64 } from "./struct.ts";
 
 /** Frames in the pool of a CPU. */
 export const POOL_FRAMES = 256;
@@ -34,7 +34,9 @@ export const Frame = defineStruct(
     parent: u32,
     /** The RxQueue's number. */
     queue: u32,
-    reserved: u64,
+    /** 1 after generic XDP ran on it: redirects then go the generic way. */
+    generic: u32,
+    reserved: u32,
     skb: bytes(SkBuff.size, 8),
   },
   { skb: 64 },
@@ -140,9 +142,8 @@ export const PollState = defineStruct("poll_state", {
   /** QueueTally by RxQueue number; DeviceCounters by device index. */
   queue_tallies: u32,
   device_counters: u32,
-  /** RxQueue array; machine's ktime less the capture's time. */
+  /** RxQueue array. */
   rx_queues: u32,
-  /** Copies made in this window by this CPU whose records found room. */
-  boot_offset: u64,
-  context: bytes(XdpContext.size, 8),
+  /** What is added to the capture's time to make ktime. */
+  boot_offset: i64,
 });

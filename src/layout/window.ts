@@ -29,8 +29,9 @@ export const WindowSlot = defineStruct("window_slot", {
   copy_counts: u32,
   copies: u32,
   pad: u32,
-  /** Latest timestamp of the run before this window, nanoseconds since 1970. */
+  /** Latest timestamp of the run before this window, and the first of the run; nanoseconds since 1970. */
   latest_ns: i64,
+  first_ns: i64,
 });
 
 /** Descriptor flag set by steering: the packet leaves through the device instead of arriving. Above the capture's own flags. */

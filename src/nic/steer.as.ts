@@ -43,6 +43,7 @@ import {
   WindowSlot_copy_counts,
   WindowSlot_count,
   WindowSlot_descriptors,
+  WindowSlot_first_ns,
   WindowSlot_latest_ns,
   WindowSlot_queue_counts,
   WindowSlot_queue_lists,
@@ -53,6 +54,7 @@ import { rssHash } from "./rss.as";
 export function openWindow(steer: u32, slot: u32, cpus: u32): void {
   store<u32>(slot, 0, WindowSlot_count);
   store<i64>(slot, load<i64>(steer, SteerState_latest_ns), WindowSlot_latest_ns);
+  store<i64>(slot, load<i64>(steer, SteerState_first_ns), WindowSlot_first_ns);
   memory.fill(load<u32>(slot, WindowSlot_queue_counts), 0, load<u32>(steer, SteerState_queue_total) * 4);
   memory.fill(load<u32>(slot, WindowSlot_copy_counts), 0, (cpus + 1) * 4);
 }
@@ -90,6 +92,7 @@ export function steer(state: u32, slot: u32): bool {
     latest = load<i64>(from, PacketDescriptor_ts_ns) + shift;
     store<i64>(state, latest, SteerState_first_ns);
     store<i64>(slot, latest, WindowSlot_latest_ns);
+    store<i64>(slot, latest, WindowSlot_first_ns);
     store<u32>(state, 1, SteerState_started);
   }
   const started = index == 0 ? (from == end ? 0 : load<i64>(from, PacketDescriptor_ts_ns) + shift) : load<i64>(descriptors, PacketDescriptor_ts_ns);

@@ -125,6 +125,16 @@ function pop(skb: u32): i32 {
   return 0;
 }
 
+/** skb_vlan_untag: at ingress the outer inline tag moves into the metadata, unless one is there already. False for a frame too short to have its tag. */
+export function skbVlanUntag(skb: u32): bool {
+  const protocol = load<u32>(skb, SkBuff_protocol);
+  if (load<u32>(skb, SkBuff_vlan_present) || !isVlan(protocol)) return true;
+  const tci = takeInlineTag(skb);
+  if (tci < 0) return false;
+  skbPutVlanTag(skb, protocol, tci);
+  return true;
+}
+
 /** bpf_skb_vlan_pop: drops the outer tag; the next inline one moves into the metadata. */
 export function skbVlanPop(skb: u32): i32 {
   includeMacHeader(skb);

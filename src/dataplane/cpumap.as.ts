@@ -1,0 +1,258 @@
+/**
+ * Redirects through a cpumap: to a kernel thread of this CPU, which runs when the poll has ended, or by mail to another CPU. kernel/bpf/cpumap.c.
+ *
+ * Queue sizes count in virtual time only. On this CPU a queue holds what the poll has put into it so far. On another the thread has taken everything before the
+ * next bulk of up to 8 frames comes, so only a bulk larger than the queue loses frames.
+ */
+import {
+  CPU_BULKS,
+  CPU_MAP_BULK_SIZE,
+  CpuBlock_id,
+  CpuBulk_SIZE,
+  CpuBulk_count,
+  CpuBulk_cpu,
+  CpuBulk_entry,
+  CpuBulk_first,
+  CpuBulk_last,
+  CpuBulk_listed,
+  CpuBulk_next,
+  CpuBulk_queued,
+  EINVAL,
+  ENOSPC,
+  FATE_ABORTED,
+  FATE_DROP,
+  Frame_SIZE,
+  Frame_cpu,
+  Frame_data,
+  Frame_data_end,
+  Frame_data_meta,
+  Frame_device,
+  Frame_entry,
+  Frame_generic,
+  Frame_hops,
+  Frame_next,
+  Frame_outcome,
+  Frame_program,
+  Frame_queue,
+  HOOK_CPUMAP,
+  MAIL_SIZE,
+  MAX_CPU_HOPS,
+  Mail_SIZE,
+  Mail_length,
+  Mail_next,
+  Mail_offset,
+  PollState_cpu_bulk_count,
+  PollState_cpu_bulks,
+  PollState_cpu_count,
+  PollState_cpu_flush,
+  PollState_mail_buffers,
+  PollState_mail_heads,
+  PollState_mail_tails,
+  PollState_mail_turn,
+  PollState_mail_used,
+  PollState_thread_first,
+  PollState_thread_last,
+  PollState_xdp_context,
+  REASON_BUDGET,
+  REASON_CPUMAP_FULL,
+  REASON_MEMORY,
+  REASON_NO_FRAME,
+  REASON_XDP_DROP,
+  REASON_XDP_EXCEPTION,
+  XDP_DROP,
+  XDP_PASS,
+  XDP_REDIRECT,
+} from "../layout/layout.generated.as";
+import { cpu } from "../runtime/cpu.as";
+import { copyBytes, releaseFrame, takeEdges, takeFrame } from "./frames.as";
+import { closeOutcome, lose } from "./outcome.as";
+import { prepareEntryContext, runOn } from "./programs.as";
+import { redirect } from "./redirect.as";
+import { passFromThread } from "./skbPath.as";
+
+/** The bulk queue of a cpumap entry on this CPU; a new one when it has none since the poll began. 0 when there are too many. */
+function bulkFor(state: u32, entry: u32, target: u32): u32 {
+  const bulks = load<u32>(state, PollState_cpu_bulks);
+  const count = load<u32>(state, PollState_cpu_bulk_count);
+  for (let index: u32 = 0; index < count; index++) {
+    const bulk = bulks + index * CpuBulk_SIZE;
+    if (load<u32>(bulk, CpuBulk_entry) == entry) return bulk;
+  }
+  if (count == CPU_BULKS) return 0;
+  const bulk = bulks + count * CpuBulk_SIZE;
+  store<u32>(state, count + 1, PollState_cpu_bulk_count);
+  memory.fill(bulk, 0, CpuBulk_SIZE);
+  store<u32>(bulk, entry, CpuBulk_entry);
+  store<u32>(bulk, target, CpuBulk_cpu);
+  return bulk;
+}
+
+/** What the frame takes along to the thread. False when it went round too often. */
+function address(frame: u32, entry: u32, target: u32): bool {
+  const hops = load<u32>(frame, Frame_hops) + 1;
+  store<u32>(frame, entry, Frame_entry);
+  store<u32>(frame, load<u32>(entry, 4), Frame_program);
+  store<u32>(frame, target, Frame_cpu);
+  store<u32>(frame, hops, Frame_hops);
+  store<u32>(frame, 0, Frame_next);
+  return hops <= MAX_CPU_HOPS;
+}
+
+/** A native frame goes into the entry's bulk queue (cpu_map_enqueue). An error leaves the frame with the caller. */
+export function enqueueCpu(state: u32, frame: u32, entry: u32, target: u32): i32 {
+  const bulk = bulkFor(state, entry, target);
+  if (bulk == 0 || target >= load<u32>(state, PollState_cpu_count)) return -EINVAL;
+  if (!address(frame, entry, target)) {
+    lose(state, frame, FATE_DROP, REASON_BUDGET, 0);
+    return 0;
+  }
+  if (load<u32>(bulk, CpuBulk_count) == CPU_MAP_BULK_SIZE) flushBulk(state, bulk);
+  const last = load<u32>(bulk, CpuBulk_last);
+  if (last == 0) store<u32>(bulk, frame, CpuBulk_first);
+  else store<u32>(last, frame, Frame_next);
+  store<u32>(bulk, frame, CpuBulk_last);
+  store<u32>(bulk, load<u32>(bulk, CpuBulk_count) + 1, CpuBulk_count);
+  if (load<u32>(bulk, CpuBulk_listed) == 0) {
+    store<u32>(bulk, 1, CpuBulk_listed);
+    store<u32>(bulk, load<u32>(state, PollState_cpu_flush), CpuBulk_next);
+    store<u32>(state, bulk, PollState_cpu_flush);
+  }
+  return 0;
+}
+
+/** A generic skb goes into the entry's queue at once (cpu_map_generic_redirect). */
+export function enqueueCpuGeneric(state: u32, frame: u32, entry: u32, target: u32): i32 {
+  const bulk = bulkFor(state, entry, target);
+  if (bulk == 0 || target >= load<u32>(state, PollState_cpu_count)) return -EINVAL;
+  if (!address(frame, entry, target)) {
+    lose(state, frame, FATE_DROP, REASON_BUDGET, 0);
+    return 0;
+  }
+  if (target != load<u32>(cpu, CpuBlock_id)) {
+    sendMail(state, frame, target);
+    return 0;
+  }
+  const queued = load<u32>(bulk, CpuBulk_queued);
+  if (queued >= load<u32>(entry)) return -ENOSPC;
+  store<u32>(bulk, queued + 1, CpuBulk_queued);
+  queueForThread(state, frame);
+  return 0;
+}
+
+/** Hands a bulk to the entry's queue; what does not fit is lost (bq_flush_to_queue). */
+function flushBulk(state: u32, bulk: u32): void {
+  const target = load<u32>(bulk, CpuBulk_cpu);
+  const own = target == load<u32>(cpu, CpuBlock_id);
+  const size = load<u32>(load<u32>(bulk, CpuBulk_entry));
+  let queued: u32 = own ? load<u32>(bulk, CpuBulk_queued) : 0;
+  let frame = load<u32>(bulk, CpuBulk_first);
+  store<u32>(bulk, 0, CpuBulk_first);
+  store<u32>(bulk, 0, CpuBulk_last);
+  store<u32>(bulk, 0, CpuBulk_count);
+  while (frame != 0) {
+    const next = load<u32>(frame, Frame_next);
+    if (queued >= size) lose(state, frame, FATE_DROP, REASON_CPUMAP_FULL, 0);
+    else {
+      queued++;
+      if (own) queueForThread(state, frame);
+      else sendMail(state, frame, target);
+    }
+    frame = next;
+  }
+  if (own) store<u32>(bulk, queued, CpuBulk_queued);
+}
+
+/** Hands over all bulks, the entry used last first. */
+export function flushCpus(state: u32): void {
+  for (let bulk = load<u32>(state, PollState_cpu_flush); bulk != 0; bulk = load<u32>(bulk, CpuBulk_next)) {
+    store<u32>(bulk, 0, CpuBulk_listed);
+    flushBulk(state, bulk);
+  }
+  store<u32>(state, 0, PollState_cpu_flush);
+}
+
+function queueForThread(state: u32, frame: u32): void {
+  store<u32>(frame, 0, Frame_next);
+  const last = load<u32>(state, PollState_thread_last);
+  if (last == 0) store<u32>(state, frame, PollState_thread_first);
+  else store<u32>(last, frame, Frame_next);
+  store<u32>(state, frame, PollState_thread_last);
+}
+
+/**
+ * Copies a frame into this CPU's outgoing mail and gives the frame back; the packet's record goes along. Written in this phase, read by CPU `target` in the next
+ * (ControlBlock); a sender's mail to one CPU is a list in order of sending.
+ */
+function sendMail(state: u32, frame: u32, target: u32): void {
+  const meta = load<u32>(frame, Frame_data_meta);
+  const length = load<u32>(frame, Frame_data_end) - meta;
+  const used = load<u32>(state, PollState_mail_used);
+  const size = (Mail_SIZE + Frame_SIZE + length + 15) & ~15;
+  if (used + size > MAIL_SIZE) {
+    lose(state, frame, FATE_DROP, REASON_NO_FRAME, 0);
+    return;
+  }
+  const turn = load<u32>(state, PollState_mail_turn);
+  const mail = load<u32>(state, PollState_mail_buffers) + turn * MAIL_SIZE + used;
+  store<u32>(state, used + size, PollState_mail_used);
+  store<u32>(mail, 0, Mail_next);
+  store<u32>(mail, length, Mail_length);
+  store<u32>(mail, meta - frame, Mail_offset);
+  memory.copy(mail + Mail_SIZE, frame, Frame_SIZE);
+  copyBytes(mail + Mail_SIZE + Frame_SIZE, meta, length);
+  const cpus = load<u32>(state, PollState_cpu_count);
+  const tail = load<u32>(state, PollState_mail_tails) + ((turn * cpus + target) << 2);
+  const last = load<u32>(tail);
+  if (last == 0) store<u32>(load<u32>(state, PollState_mail_heads) + ((turn * cpus + target) << 2), mail);
+  else store<u32>(last, mail, Mail_next);
+  store<u32>(tail, mail);
+  releaseFrame(state, frame);
+}
+
+/** Takes a frame out of another CPU's mail, into a frame of this CPU, and runs the thread on it. */
+export function receiveMail(state: u32, mail: u32): void {
+  const sent = mail + Mail_SIZE;
+  const frame = takeFrame(state);
+  if (frame == 0) {
+    closeOutcome(state, load<u32>(sent, Frame_outcome), load<u32>(sent, Frame_queue), FATE_DROP, REASON_NO_FRAME, 0, 0, 0);
+    return;
+  }
+  const length = load<u32>(mail, Mail_length);
+  const meta = frame + load<u32>(mail, Mail_offset);
+  const oldMeta = load<u32>(sent, Frame_data_meta);
+  memory.copy(frame, sent, Frame_SIZE);
+  copyBytes(meta, sent + Frame_SIZE, length);
+  store<u32>(frame, meta, Frame_data_meta);
+  store<u32>(frame, meta + (load<u32>(sent, Frame_data) - oldMeta), Frame_data);
+  store<u32>(frame, meta + length, Frame_data_end);
+  runThread(state, frame);
+}
+
+/** What the kernel thread of a cpumap entry does with one frame: the entry's program, if it has one, then up to the stack. */
+export function runThread(state: u32, frame: u32): void {
+  const program = load<u32>(frame, Frame_program);
+  if (program != 0) {
+    const received = load<u32>(frame, Frame_device);
+    const context = load<u32>(state, PollState_xdp_context);
+    const generic = load<u32>(frame, Frame_generic) != 0;
+    prepareEntryContext(state, context, frame, received, 0, generic);
+    const verdict = runOn(state, frame, program, context, HOOK_CPUMAP, received);
+    if (verdict == XDP_DROP) {
+      lose(state, frame, FATE_DROP, REASON_XDP_DROP, 0);
+      return;
+    }
+    if (verdict != XDP_PASS && verdict != XDP_REDIRECT) {
+      lose(state, frame, FATE_ABORTED, REASON_XDP_EXCEPTION, i32(verdict));
+      return;
+    }
+    if (!takeEdges(state, frame, context)) {
+      lose(state, frame, FATE_ABORTED, REASON_MEMORY, 0);
+      return;
+    }
+    if (verdict == XDP_REDIRECT) {
+      redirect(state, frame, received, generic);
+      return;
+    }
+  }
+  passFromThread(state, frame);
+}

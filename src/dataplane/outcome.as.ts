@@ -1,0 +1,170 @@
+/** Outcome records: written while a packet goes its way, folded into the CPU's tallies when it ends. */
+import {
+  CpuBlock_id,
+  CpuBlock_outcome,
+  FATE_NONE,
+  Frame_is_skb,
+  Frame_outcome,
+  Frame_packet,
+  Frame_queue,
+  Frame_skb,
+  OUTCOME_STEPS,
+  OutcomeRecord_SIZE,
+  OutcomeRecord_copies,
+  OutcomeRecord_copy,
+  OutcomeRecord_cpu,
+  OutcomeRecord_detail,
+  OutcomeRecord_fate,
+  OutcomeRecord_length,
+  OutcomeRecord_out_length,
+  OutcomeRecord_packet,
+  OutcomeRecord_queue,
+  OutcomeRecord_reason,
+  OutcomeRecord_step,
+  OutcomeRecord_steps,
+  OutcomeRecord_to,
+  PacketDescriptor_SIZE,
+  PacketDescriptor_caplen,
+  PollState_outcome_tally,
+  PollState_queue_tallies,
+  PollState_verdict_tally,
+  PollState_window,
+  QueueTally_SIZE,
+  QueueTally_fates,
+  SkBuff_vlan_present,
+  SkBuff_vlan_proto,
+  SkBuff_vlan_tci,
+  TALLY_ENTRIES,
+  TALLY_PROBES,
+  TallyEntry_SIZE,
+  TallyEntry_bytes,
+  TallyEntry_key,
+  TallyEntry_packets,
+  WINDOW_COPIES,
+  WindowSlot_copies,
+  WindowSlot_copy_counts,
+  WindowSlot_descriptors,
+  WindowSlot_final_bytes,
+  WindowSlot_final_stride,
+} from "../layout/layout.generated.as";
+import { cpu } from "../runtime/cpu.as";
+import { copyBytes, packetEnd, packetStart, releaseFrame } from "./frames.as";
+
+/** Begins the record of a packet that CPU `cpu` takes from receive queue number `queue`. */
+export function beginOutcome(outcome: u32, packet: u32, queue: u32): void {
+  store<u32>(outcome, packet, OutcomeRecord_packet);
+  store<u16>(outcome, queue, OutcomeRecord_queue);
+  store<u16>(outcome, load<u32>(cpu, CpuBlock_id), OutcomeRecord_cpu);
+  // fate, reason, steps and copies together
+  store<u32>(outcome, FATE_NONE, OutcomeRecord_fate);
+  store<u32>(outcome, load<u32>(packet, PacketDescriptor_caplen), OutcomeRecord_length);
+  store<u32>(outcome, 0, OutcomeRecord_copy);
+}
+
+/** Adds `packets` of `bytes` to the entry of `key`. A table that is full counts what is left in its last entry. */
+function tally(table: u32, key: u64, bytes: u32): void {
+  let place = u32((key * 0x9e3779b97f4a7c15) >> 54) & (TALLY_ENTRIES - 1);
+  let entry = table + place * TallyEntry_SIZE;
+  for (let probe: u32 = 0; load<u64>(entry, TallyEntry_key) != key; probe++) {
+    if (load<u64>(entry, TallyEntry_packets) == 0) {
+      store<u64>(entry, key, TallyEntry_key);
+      break;
+    }
+    if (probe == TALLY_PROBES) {
+      entry = table + TALLY_ENTRIES * TallyEntry_SIZE;
+      break;
+    }
+    place = (place + 1) & (TALLY_ENTRIES - 1);
+    entry = table + place * TallyEntry_SIZE;
+  }
+  store<u64>(entry, load<u64>(entry, TallyEntry_packets) + 1, TallyEntry_packets);
+  store<u64>(entry, load<u64>(entry, TallyEntry_bytes) + u64(bytes), TallyEntry_bytes);
+}
+
+/** Adds a program's verdict. `what`: the first word of an OutcomeStep. */
+export function addStep(state: u32, outcome: u32, what: u32, verdict: u32): void {
+  tally(load<u32>(state, PollState_verdict_tally), u64(what) | (u64(verdict) << 32), 0);
+  const steps = u32(load<u8>(outcome, OutcomeRecord_steps));
+  if (steps < OUTCOME_STEPS) {
+    store<u32>(outcome + (steps << 3), what, OutcomeRecord_step);
+    store<u32>(outcome + (steps << 3), verdict, OutcomeRecord_step + 4);
+  }
+  if (steps < 255) store<u8>(outcome, steps + 1, OutcomeRecord_steps);
+}
+
+/** Notes what became of a packet. The last thing that happens to its record. */
+export function closeOutcome(state: u32, outcome: u32, queue: u32, fate: u32, reason: u32, detail: i32, to: u32, outLength: u32): void {
+  store<u8>(outcome, fate, OutcomeRecord_fate);
+  store<u8>(outcome, reason, OutcomeRecord_reason);
+  store<i32>(outcome, detail, OutcomeRecord_detail);
+  store<u32>(outcome, to, OutcomeRecord_to);
+  store<u32>(outcome, outLength, OutcomeRecord_out_length);
+  const key = u64(fate | (reason << 8) | (u32(detail) << 16)) | (u64(to) << 32);
+  tally(load<u32>(state, PollState_outcome_tally), key, load<u32>(outcome, OutcomeRecord_length));
+  const fates = load<u32>(state, PollState_queue_tallies) + queue * QueueTally_SIZE + (fate << 3);
+  store<u64>(fates, load<u64>(fates, QueueTally_fates) + 1, QueueTally_fates);
+}
+
+/** A packet is lost: closes its record and gives its frame back. */
+export function lose(state: u32, frame: u32, fate: u32, reason: u32, detail: i32): void {
+  closeOutcome(state, load<u32>(frame, Frame_outcome), load<u32>(frame, Frame_queue), fate, reason, detail, 0, 0);
+  releaseFrame(state, frame);
+}
+
+/** A packet arrived where it goes: closes its record with its final length, keeps its bytes where somebody wants them, gives its frame back. */
+export function arrive(state: u32, frame: u32, fate: u32, to: u32): void {
+  const outcome = load<u32>(frame, Frame_outcome);
+  const start = packetStart(frame);
+  const length = packetEnd(frame) - start;
+  const tagged = load<u32>(frame, Frame_is_skb) != 0 && load<u32>(frame + Frame_skb, SkBuff_vlan_present) != 0 ? u32(4) : u32(0);
+  const window = load<u32>(state, PollState_window);
+  const finals = load<u32>(window, WindowSlot_final_bytes);
+  if (finals != 0 && load<u32>(outcome, OutcomeRecord_copy) == 0) {
+    const index = (load<u32>(frame, Frame_packet) - load<u32>(window, WindowSlot_descriptors)) / PacketDescriptor_SIZE;
+    const stride = load<u32>(window, WindowSlot_final_stride);
+    const to = finals + index * stride;
+    if (length + tagged <= stride) keepBytes(to, frame, start, length, tagged);
+  }
+  closeOutcome(state, outcome, load<u32>(frame, Frame_queue), fate, 0, 0, to, length + tagged);
+  releaseFrame(state, frame);
+}
+
+/** The packet as it would stand on the wire: a VLAN tag that is in the metadata goes back behind the addresses. */
+function keepBytes(to: u32, frame: u32, start: u32, length: u32, tagged: u32): void {
+  if (tagged == 0 || length < 12) {
+    copyBytes(to, start, length);
+    return;
+  }
+  const skb = frame + Frame_skb;
+  memory.copy(to, start, 12);
+  store<u16>(to, load<u32>(skb, SkBuff_vlan_proto), 12);
+  store<u16>(to, bswap<u16>(u16(load<u32>(skb, SkBuff_vlan_tci))), 14);
+  memory.copy(to + 16, start + 12, length - 12);
+}
+
+/**
+ * A record for a copy of the packet of record `original`. Its number holds the original's in the higher bytes and counts its copies from 1, so that a copy of a
+ * copy is told apart.
+ */
+export function copyOutcome(state: u32, original: u32): u32 {
+  const window = load<u32>(state, PollState_window);
+  const id = load<u32>(cpu, CpuBlock_id);
+  const counts = load<u32>(window, WindowSlot_copy_counts);
+  const count = load<u32>(counts + (id << 2));
+  const room = count < WINDOW_COPIES - 1;
+  const first = load<u32>(window, WindowSlot_copies) + id * (WINDOW_COPIES * OutcomeRecord_SIZE);
+  // The last record of the CPU's share is written over and over by copies that find no room; nobody reads it.
+  const outcome = first + (room ? count : WINDOW_COPIES - 1) * OutcomeRecord_SIZE;
+  if (room) store<u32>(counts + (id << 2), count + 1);
+  memory.copy(outcome, original, OutcomeRecord_SIZE);
+  const copies = u32(load<u8>(original, OutcomeRecord_copies));
+  store<u8>(original, min<u32>(copies + 1, 255), OutcomeRecord_copies);
+  store<u8>(outcome, 0, OutcomeRecord_copies);
+  store<u32>(outcome, (load<u32>(original, OutcomeRecord_copy) << 8) | min<u32>(copies + 1, 255), OutcomeRecord_copy);
+  return outcome;
+}
+
+/** Where programs and traps find what is being worked on. */
+export function setCurrentOutcome(outcome: u32): void {
+  store<u32>(cpu, outcome, CpuBlock_outcome);
+}

@@ -1,0 +1,255 @@
+/**
+ * A simulated CPU works off its share of a window, as net_rx_action does (net/core/dev.c):
+ *
+ *   mail       frames that other CPUs put into cpumap queues of this one (not in a window's first phase)
+ *   poll       up to 64 packets of one receive queue, through the driver and native XDP
+ *   flush      what the poll left in bulk queues: devmap targets, cpumap entries, XDP_TX
+ *   backlog    skbs that TC programs redirected to an ingress
+ *   threads    kernel threads of this CPU's own cpumap entries; what they redirect is flushed too
+ *   … and the next queue's poll, until all lists are at their end
+ *
+ * Where it stands is kept in PollState before each program runs. When a program traps, the worker calls recoverTrap and enters again, and work goes
+ * on behind the lost packet.
+ */
+import {
+  CpuBlock_id,
+  CpuBlock_ktime_ns,
+  CpuBlock_poll_state,
+  CpuBlock_real_ns,
+  CpuBlock_redirect_index,
+  CpuBlock_redirect_kind,
+  CpuBlock_xdp_context,
+  FATE_TX,
+  Frame_device,
+  Frame_next,
+  MAIL_SIZE,
+  Mail_next,
+  NAPI_POLL_WEIGHT,
+  OutcomeRecord_SIZE,
+  PacketDescriptor_SIZE,
+  PollState_backlog_rounds,
+  PollState_boot_offset,
+  PollState_budget,
+  PollState_cpu_bulk_count,
+  PollState_cpu_count,
+  PollState_cpu_flush,
+  PollState_cursors,
+  PollState_device_flush,
+  PollState_mail_heads,
+  PollState_mail_next,
+  PollState_mail_reserve,
+  PollState_mail_sender,
+  PollState_mail_tails,
+  PollState_mail_turn,
+  PollState_mail_used,
+  PollState_queue_count,
+  PollState_queue_turn,
+  PollState_queues,
+  PollState_rx_queues,
+  PollState_stage,
+  PollState_states,
+  PollState_thread_first,
+  PollState_thread_last,
+  PollState_tx_first,
+  PollState_tx_last,
+  PollState_window,
+  REDIRECT_NONE,
+  RxQueue_SIZE,
+  RxQueue_device,
+  RxQueue_index,
+  STAGE_BACKLOG,
+  STAGE_DONE,
+  STAGE_FLUSH,
+  STAGE_MAIL,
+  STAGE_NEXT,
+  STAGE_RECEIVE,
+  STAGE_THREADS,
+  WINDOW_PACKETS,
+  WindowSlot_descriptors,
+  WindowSlot_first_ns,
+  WindowSlot_latest_ns,
+  WindowSlot_outcomes,
+  WindowSlot_queue_counts,
+  WindowSlot_queue_lists,
+} from "../layout/layout.generated.as";
+import { cpu } from "../runtime/cpu.as";
+import { flushCpus, receiveMail, runThread } from "./cpumap.as";
+import { resetFrames } from "./frames.as";
+import { prepareQueueContext } from "./programs.as";
+import { receivePacket, setClock } from "./receive.as";
+import { flushDevices, transmitFrame } from "./redirect.as";
+import { receiveBacklog } from "./skbPath.as";
+
+/** What ktime_get_ns shows at the first packet of a run: one hour after boot. */
+const BOOT_NS: i64 = 3600000000000;
+
+/** The current CPU begins a window. */
+export function beginWindow(window: u32): void {
+  const state = load<u32>(cpu, CpuBlock_poll_state);
+  store<u32>(state, window, PollState_window);
+  memory.fill(load<u32>(state, PollState_cursors), 0, load<u32>(state, PollState_queue_count) * 4);
+  store<i64>(state, BOOT_NS - load<i64>(window, WindowSlot_first_ns), PollState_boot_offset);
+  // Before the first packet of a run ktime is 0, and whatever real_ns holds is older than this.
+  const latest = load<i64>(window, WindowSlot_latest_ns);
+  if (load<u64>(cpu, CpuBlock_ktime_ns) == 0 || latest > load<i64>(cpu, CpuBlock_real_ns)) setClock(state, latest);
+  // The turn moves on before each poll, so this begins with the first queue.
+  store<u32>(state, load<u32>(state, PollState_queue_count) - 1, PollState_queue_turn);
+}
+
+/** The current CPU begins a phase of its window; mail that was sent in the phase before is there to be read, and the other buffer to be filled. */
+export function beginPhase(): void {
+  const state = load<u32>(cpu, CpuBlock_poll_state);
+  const cpus = load<u32>(state, PollState_cpu_count);
+  const turn = load<u32>(state, PollState_mail_turn) ^ 1;
+  store<u32>(state, turn, PollState_mail_turn);
+  store<u32>(state, 0, PollState_mail_used);
+  memory.fill(load<u32>(state, PollState_mail_heads) + turn * cpus * 4, 0, cpus * 4);
+  memory.fill(load<u32>(state, PollState_mail_tails) + turn * cpus * 4, 0, cpus * 4);
+  store<u32>(state, 0, PollState_mail_sender);
+  store<u32>(state, 0, PollState_mail_next);
+  store<u32>(state, STAGE_MAIL, PollState_stage);
+}
+
+/** Runs the current CPU until its phase is over. True when it has packets left for the next phase, or has sent mail. */
+export function runPhase(): bool {
+  const state = load<u32>(cpu, CpuBlock_poll_state);
+  for (;;) {
+    const stage = load<u32>(state, PollState_stage);
+    if (stage == STAGE_DONE) break;
+    enter(state, perform(state, stage));
+  }
+  return load<u32>(state, PollState_mail_used) != 0 || packetsLeft(state);
+}
+
+/** Does what `stage` is about, or a part of it, and gives the stage that follows. */
+function perform(state: u32, stage: u32): u32 {
+  if (stage == STAGE_RECEIVE) {
+    receive(state);
+    return STAGE_FLUSH;
+  }
+  if (stage == STAGE_FLUSH) {
+    flush(state);
+    return STAGE_BACKLOG;
+  }
+  if (stage == STAGE_MAIL) return readMail(state) ? STAGE_MAIL : STAGE_FLUSH;
+  if (stage == STAGE_BACKLOG) return receiveBacklog(state) ? STAGE_BACKLOG : STAGE_THREADS;
+  if (stage == STAGE_THREADS) {
+    if (runOwnThread(state)) return STAGE_THREADS;
+    return anythingWaits(state) ? STAGE_FLUSH : STAGE_NEXT;
+  }
+  endPoll(state);
+  return nextPoll(state) ? STAGE_RECEIVE : STAGE_DONE;
+}
+
+function enter(state: u32, stage: u32): void {
+  store<u32>(state, stage, PollState_stage);
+}
+
+/** One frame of mail, by sender and then in the order of sending. False at the end. */
+function readMail(state: u32): bool {
+  let mail = load<u32>(state, PollState_mail_next);
+  const cpus = load<u32>(state, PollState_cpu_count);
+  let sender = load<u32>(state, PollState_mail_sender);
+  while (mail == 0 && sender < cpus) {
+    const theirs = load<u32>(load<u32>(state, PollState_states) + (sender << 2));
+    // All CPUs turn together, so the buffer that is not being filled is the same everywhere.
+    const turn = load<u32>(state, PollState_mail_turn) ^ 1;
+    mail = load<u32>(load<u32>(theirs, PollState_mail_heads) + ((turn * cpus + load<u32>(cpu, CpuBlock_id)) << 2));
+    sender++;
+  }
+  store<u32>(state, sender, PollState_mail_sender);
+  if (mail == 0) return false;
+  store<u32>(state, load<u32>(mail, Mail_next), PollState_mail_next);
+  receiveMail(state, mail);
+  return true;
+}
+
+/** The NAPI poll of one receive queue: what its list holds, up to the budget. */
+function receive(state: u32): void {
+  const window = load<u32>(state, PollState_window);
+  const turn = load<u32>(state, PollState_queue_turn);
+  const queue = load<u32>(load<u32>(state, PollState_queues) + (turn << 2));
+  const receiving = load<u32>(state, PollState_rx_queues) + queue * RxQueue_SIZE;
+  const device = load<u32>(receiving, RxQueue_device);
+  const list = load<u32>(window, WindowSlot_queue_lists) + queue * (WINDOW_PACKETS * 2);
+  const count = load<u32>(load<u32>(window, WindowSlot_queue_counts) + (queue << 2));
+  const cursors = load<u32>(state, PollState_cursors) + (turn << 2);
+  const descriptors = load<u32>(window, WindowSlot_descriptors);
+  const outcomes = load<u32>(window, WindowSlot_outcomes);
+  let cursor = load<u32>(cursors);
+  let budget = load<u32>(state, PollState_budget);
+  prepareQueueContext(state, load<u32>(cpu, CpuBlock_xdp_context), device, load<u32>(receiving, RxQueue_index), false);
+  for (; budget != 0 && cursor < count; budget--) {
+    const index = u32(load<u16>(list + (cursor << 1)));
+    cursor++;
+    store<u32>(cursors, cursor);
+    store<u32>(state, budget - 1, PollState_budget);
+    receivePacket(state, descriptors + index * PacketDescriptor_SIZE, outcomes + index * OutcomeRecord_SIZE, device, queue);
+  }
+}
+
+/** xdp_do_flush, and the driver's doorbell for what XDP_TX put into its ring. */
+function flush(state: u32): void {
+  flushDevices(state);
+  flushCpus(state);
+  for (;;) {
+    const frame = load<u32>(state, PollState_tx_first);
+    if (frame == 0) return;
+    const next = load<u32>(frame, Frame_next);
+    store<u32>(state, next, PollState_tx_first);
+    if (next == 0) store<u32>(state, 0, PollState_tx_last);
+    transmitFrame(state, frame, load<u32>(frame, Frame_device), FATE_TX);
+  }
+}
+
+/** One frame of this CPU's own cpumap threads. False when none waits. */
+function runOwnThread(state: u32): bool {
+  const frame = load<u32>(state, PollState_thread_first);
+  if (frame == 0) return false;
+  const next = load<u32>(frame, Frame_next);
+  store<u32>(state, next, PollState_thread_first);
+  if (next == 0) store<u32>(state, 0, PollState_thread_last);
+  runThread(state, frame);
+  return true;
+}
+
+/** Whether threads and backlog left something to flush. */
+function anythingWaits(state: u32): bool {
+  return load<u32>(state, PollState_device_flush) != 0 || load<u32>(state, PollState_cpu_flush) != 0;
+}
+
+/** After a poll no frame holds a packet any more; queues of cpumap entries are empty, and what redirect helpers said is forgotten. */
+function endPoll(state: u32): void {
+  resetFrames(state);
+  store<u32>(state, 0, PollState_cpu_bulk_count);
+  store<u32>(state, 0, PollState_backlog_rounds);
+  store<u32>(cpu, REDIRECT_NONE, CpuBlock_redirect_kind);
+  store<u32>(cpu, 0, CpuBlock_redirect_index);
+}
+
+/** Goes to the next queue, round and round, that has packets in the window. False when there is none, or when another poll's mail might not fit. */
+function nextPoll(state: u32): bool {
+  if (load<u32>(state, PollState_mail_used) + load<u32>(state, PollState_mail_reserve) > MAIL_SIZE) return false;
+  const queues = load<u32>(state, PollState_queue_count);
+  let turn = load<u32>(state, PollState_queue_turn);
+  for (let tried: u32 = 0; tried < queues; tried++) {
+    turn = turn + 1 < queues ? turn + 1 : 0;
+    if (left(state, turn) == 0) continue;
+    store<u32>(state, turn, PollState_queue_turn);
+    store<u32>(state, NAPI_POLL_WEIGHT, PollState_budget);
+    return true;
+  }
+  return false;
+}
+
+/** Packets of the queue at `turn` that no poll has taken yet. */
+function left(state: u32, turn: u32): u32 {
+  const queue = load<u32>(load<u32>(state, PollState_queues) + (turn << 2));
+  const counts = load<u32>(load<u32>(state, PollState_window), WindowSlot_queue_counts);
+  return load<u32>(counts + (queue << 2)) - load<u32>(load<u32>(state, PollState_cursors) + (turn << 2));
+}
+
+function packetsLeft(state: u32): bool {
+  for (let turn: u32 = 0, queues = load<u32>(state, PollState_queue_count); turn < queues; turn++) if (left(state, turn) != 0) return true;
+  return false;
+}
