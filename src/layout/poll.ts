@@ -1,5 +1,5 @@
 import { SkBuff } from "./context.ts";
-import { bytes, defineStruct, i64, u32, u64 } from "./struct.ts";
+import { bytes, defineStruct, i64, u32 } from "./struct.ts";
 
 /** Frames in the pool of a CPU. */
 export const POOL_FRAMES = 256;
