@@ -107,26 +107,40 @@ export function closeOutcome(state: u32, outcome: u32, queue: u32, fate: u32, re
 
 /** A packet is lost: closes its record and gives its frame back. */
 export function lose(state: u32, frame: u32, fate: u32, reason: u32, detail: i32): void {
-  closeOutcome(state, load<u32>(frame, Frame_outcome), load<u32>(frame, Frame_queue), fate, reason, detail, 0, 0);
+  const length = keepsBytes(state) ? keepFinal(state, frame) : 0;
+  closeOutcome(state, load<u32>(frame, Frame_outcome), load<u32>(frame, Frame_queue), fate, reason, detail, 0, length);
   releaseFrame(state, frame);
 }
 
-/** A packet arrived where it goes: closes its record with its final length, keeps its bytes where somebody wants them, gives its frame back. */
+/** A packet arrived where it goes: closes its record with its final length and gives its frame back. */
 export function arrive(state: u32, frame: u32, fate: u32, to: u32): void {
-  const outcome = load<u32>(frame, Frame_outcome);
+  const length = keepsBytes(state) ? keepFinal(state, frame) : packetEnd(frame) - packetStart(frame) + tagLength(frame);
+  closeOutcome(state, load<u32>(frame, Frame_outcome), load<u32>(frame, Frame_queue), fate, 0, 0, to, length);
+  releaseFrame(state, frame);
+}
+
+/** Whether somebody wants the packets' final bytes. */
+export function keepsBytes(state: u32): bool {
+  return load<u32>(load<u32>(state, PollState_window), WindowSlot_final_bytes) != 0;
+}
+
+/** Bytes of a VLAN tag that stands in an skb's metadata. */
+function tagLength(frame: u32): u32 {
+  return load<u32>(frame, Frame_is_skb) != 0 && load<u32>(frame + Frame_skb, SkBuff_vlan_present) != 0 ? 4 : 0;
+}
+
+/** Keeps the packet's bytes in the window, in its own place; copies have none. Gives their number. */
+function keepFinal(state: u32, frame: u32): u32 {
   const start = packetStart(frame);
   const length = packetEnd(frame) - start;
-  const tagged = load<u32>(frame, Frame_is_skb) != 0 && load<u32>(frame + Frame_skb, SkBuff_vlan_present) != 0 ? u32(4) : u32(0);
+  const tagged = tagLength(frame);
   const window = load<u32>(state, PollState_window);
-  const finals = load<u32>(window, WindowSlot_final_bytes);
-  if (finals != 0 && load<u32>(outcome, OutcomeRecord_copy) == 0) {
+  const stride = load<u32>(window, WindowSlot_final_stride);
+  if (load<u32>(load<u32>(frame, Frame_outcome), OutcomeRecord_copy) == 0 && length + tagged <= stride) {
     const index = (load<u32>(frame, Frame_packet) - load<u32>(window, WindowSlot_descriptors)) / PacketDescriptor_SIZE;
-    const stride = load<u32>(window, WindowSlot_final_stride);
-    const to = finals + index * stride;
-    if (length + tagged <= stride) keepBytes(to, frame, start, length, tagged);
+    keepBytes(load<u32>(window, WindowSlot_final_bytes) + index * stride, frame, start, length, tagged);
   }
-  closeOutcome(state, outcome, load<u32>(frame, Frame_queue), fate, 0, 0, to, length + tagged);
-  releaseFrame(state, frame);
+  return length + tagged;
 }
 
 /** The packet as it would stand on the wire: a VLAN tag that is in the metadata goes back behind the addresses. */

@@ -42,6 +42,7 @@ import {
   PollState_mail_tails,
   PollState_mail_turn,
   PollState_mail_used,
+  PollState_poll_limit,
   PollState_queue_count,
   PollState_queue_turn,
   PollState_queues,
@@ -108,6 +109,29 @@ export function beginPhase(): void {
   store<u32>(state, 0, PollState_mail_sender);
   store<u32>(state, 0, PollState_mail_next);
   store<u32>(state, STAGE_MAIL, PollState_stage);
+  store<u32>(state, u32.MAX_VALUE, PollState_poll_limit);
+}
+
+/** Lets the current CPU's phase take no more than `polls` further polls; a phase that is over goes on with them. */
+export function limitPolls(polls: u32): void {
+  const state = load<u32>(cpu, CpuBlock_poll_state);
+  if (load<u32>(state, PollState_stage) == STAGE_DONE) store<u32>(state, STAGE_NEXT, PollState_stage);
+  store<u32>(state, polls, PollState_poll_limit);
+}
+
+/** Index in the window of the first packet that the current CPU has not taken yet; WINDOW_PACKETS when there is none. */
+export function earliestPacket(): u32 {
+  const state = load<u32>(cpu, CpuBlock_poll_state);
+  const window = load<u32>(state, PollState_window);
+  let earliest: u32 = WINDOW_PACKETS;
+  for (let turn: u32 = 0, queues = load<u32>(state, PollState_queue_count); turn < queues; turn++) {
+    if (left(state, turn) == 0) continue;
+    const queue = load<u32>(load<u32>(state, PollState_queues) + (turn << 2));
+    const cursor = load<u32>(load<u32>(state, PollState_cursors) + (turn << 2));
+    const index = u32(load<u16>(load<u32>(window, WindowSlot_queue_lists) + queue * (WINDOW_PACKETS * 2) + (cursor << 1)));
+    earliest = min(earliest, index);
+  }
+  return earliest;
 }
 
 /** Runs the current CPU until its phase is over. True when it has packets left for the next phase, or has sent mail. */
@@ -230,6 +254,8 @@ function endPoll(state: u32): void {
 /** Goes to the next queue, round and round, that has packets in the window. False when there is none, or when another poll's mail might not fit. */
 function nextPoll(state: u32): bool {
   if (load<u32>(state, PollState_mail_used) + load<u32>(state, PollState_mail_reserve) > MAIL_SIZE) return false;
+  const limit = load<u32>(state, PollState_poll_limit);
+  if (limit == 0) return false;
   const queues = load<u32>(state, PollState_queue_count);
   let turn = load<u32>(state, PollState_queue_turn);
   for (let tried: u32 = 0; tried < queues; tried++) {
@@ -237,6 +263,7 @@ function nextPoll(state: u32): bool {
     if (left(state, turn) == 0) continue;
     store<u32>(state, turn, PollState_queue_turn);
     store<u32>(state, NAPI_POLL_WEIGHT, PollState_budget);
+    store<u32>(state, limit - 1, PollState_poll_limit);
     return true;
   }
   return false;

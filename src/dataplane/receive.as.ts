@@ -57,7 +57,7 @@ import {
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
 import { copyBytes, frameLimit, releaseFrame, takeEdges, takeFrame } from "./frames.as";
-import { beginOutcome, closeOutcome, lose } from "./outcome.as";
+import { beginOutcome, closeOutcome, keepsBytes, lose } from "./outcome.as";
 import { runOn, setEdges } from "./programs.as";
 import { redirectNative } from "./redirect.as";
 import { passUp, sendFromHost } from "./skbPath.as";
@@ -153,6 +153,7 @@ function runNative(state: u32, frame: u32, program: u32, device: u32, queue: u32
   const verdict = runOn(state, frame, program, context, HOOK_XDP, device);
   if (verdict == XDP_DROP) {
     count(state, queue, QueueCounters_xdp_drop, 1);
+    if (keepsBytes(state)) takeEdges(state, frame, context);
     lose(state, frame, FATE_DROP, REASON_XDP_DROP, 0);
   } else if (verdict - 1 >= XDP_REDIRECT) {
     count(state, queue, QueueCounters_xdp_exception, 1);

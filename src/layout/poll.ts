@@ -93,6 +93,8 @@ export const PollState = defineStruct("poll_state", {
   queue_turn: u32,
   /** Per turn (same order as `queues`): position in the window's list. u32 array. */
   cursors: u32,
+  /** Polls that this phase may still take. */
+  poll_limit: u32,
   /** Packets that this poll may still take. */
   budget: u32,
   /** The frame whose program runs, for traps; 0 for none. */

@@ -21,7 +21,7 @@ export type TcDirection = "ingress" | "egress";
 /** A device as a caller describes it. What is absent takes a default. */
 export interface DeviceSpec {
   readonly name: string;
-  /** "02:00:00:00:00:01"; by default 02:00:00:00:00:xx with the ifindex. */
+  /** "02:00:00:00:00:01"; 02:00:00:00:00:01 for the first device unless said, 02:00:00:00:01:01 for the second, and so on. */
   readonly mac?: string;
   readonly ifindex?: number;
   /** 1,500 unless said. */
@@ -73,7 +73,7 @@ export class Device {
     if (!Number.isInteger(this.queues) || this.queues < 1 || this.queues > INDIRECTION_ENTRIES) {
       throw new ProblemError(problems.device_setting({ name: spec.name, what: "queues", value: this.queues, expected: `1 to ${INDIRECTION_ENTRIES}` }));
     }
-    const mac = spec.mac === undefined ? Uint8Array.of(2, 0, 0, 0, (this.ifindex >> 8) & 255, this.ifindex & 255) : parseMac(spec.mac);
+    const mac = spec.mac === undefined ? Uint8Array.of(2, 0, 0, 0, index, 1) : parseMac(spec.mac);
     if (mac === undefined) {
       throw new ProblemError(problems.device_setting({ name: spec.name, what: "mac", value: spec.mac ?? "", expected: "six hexadecimal bytes" }));
     }

@@ -97,7 +97,7 @@ function createCpu(memory: SimulatedMemory, { id, slot, seed, fuel }: CpuIdentit
 }
 
 /** Puts a CPU back to rest after a trap ended its run: no program, the outermost stack frame, no trap noted. Locks are `releaseLocks`' matter. */
-export function resetCpu(memory: SimulatedMemory, address: number): void {
+export function resetCpu(memory: Pick<SimulatedMemory, "view">, address: number): void {
   const { view } = memory;
   CpuBlock.write(view, address, "fp", CpuBlock.read(view, address, "stack_end") - MAX_BPF_STACK);
   for (const field of ["program", "tail_calls", "depth", "exception", "trap", "trap_detail"] as const) {

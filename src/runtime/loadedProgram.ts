@@ -102,7 +102,12 @@ const reasons: Readonly<Record<number, Trap["reason"]>> = { [TRAP_BUDGET]: "budg
  * Reads why the current CPU's run ended from its block, releases what it held and puts the CPU back to rest. `error` is what the call of the
  * run threw; anything but a trap is thrown on.
  */
-export function takeTrap(memory: SimulatedMemory, runtime: RuntimeInstance, programs: readonly LoadedProgram[], error: unknown): Trap {
+export function takeTrap(
+  memory: Pick<SimulatedMemory, "view">,
+  runtime: RuntimeInstance,
+  programs: readonly Pick<LoadedProgram, "portable">[],
+  error: unknown,
+): Trap {
   const isTrap = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
   if (!isTrap) throw error;
   const block = (runtime.exports.cpu as WebAssembly.Global).value as number;
@@ -114,7 +119,7 @@ export function takeTrap(memory: SimulatedMemory, runtime: RuntimeInstance, prog
   return { reason, message: error.message, detail, instruction: locate(programs, error) };
 }
 
-function locate(programs: readonly LoadedProgram[], error: Error & { readonly instruction?: number }): number | undefined {
+function locate(programs: readonly Pick<LoadedProgram, "portable">[], error: Error & { readonly instruction?: number }): number | undefined {
   if (typeof error.instruction === "number") return error.instruction;
   for (const { portable } of programs) {
     if (portable === undefined) continue;

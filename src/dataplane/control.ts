@@ -1,0 +1,73 @@
+import { ControlBlock } from "../layout/index.ts";
+import type { CpuRunner } from "./cpuRunner.ts";
+
+const word = (field: keyof typeof ControlBlock.at): number => ControlBlock.at[field] / 4;
+
+/** Turns that a wait takes before the thread goes to sleep on the word. */
+const SPINS = 2000;
+
+/** The control words, as both sides of the hand-over use them. */
+export class Control {
+  readonly #words: Int32Array;
+
+  constructor(memory: WebAssembly.Memory, address: number) {
+    this.#words = new Int32Array(memory.buffer, address, ControlBlock.size / 4);
+  }
+
+  load(field: keyof typeof ControlBlock.at): number {
+    return Atomics.load(this.#words, word(field));
+  }
+
+  store(field: keyof typeof ControlBlock.at, value: number): void {
+    Atomics.store(this.#words, word(field), value);
+    Atomics.notify(this.#words, word(field));
+  }
+
+  add(field: keyof typeof ControlBlock.at, by: number): number {
+    return Atomics.add(this.#words, word(field), by) + by;
+  }
+
+  /** Waits until the word is no longer `value`, or `milliseconds` have gone; gives what it is then. */
+  waitWhile(field: keyof typeof ControlBlock.at, value: number, milliseconds: number): number {
+    for (let spin = 0; spin < SPINS; spin++) {
+      const now = this.load(field);
+      if (now !== value) return now;
+    }
+    Atomics.wait(this.#words, word(field), value, milliseconds);
+    return this.load(field);
+  }
+
+  /** Wakes who waits for a word that did not change. */
+  wake(field: keyof typeof ControlBlock.at): void {
+    Atomics.notify(this.#words, word(field));
+  }
+
+  reset(): void {
+    this.#words.fill(0);
+  }
+}
+
+/** Works off window `number` with this thread's CPUs, meeting the other threads' between phases. */
+export function runWindow(runner: CpuRunner, control: Control, number: number, workers: number): void {
+  runner.beginWindow(number);
+  for (;;) {
+    const left = runner.runPhase();
+    if (workers > 1 ? !meet(control, left, number, workers) : !left) break;
+  }
+  if (workers === 1) control.store("finished", number + 1);
+}
+
+/** The barrier at the end of a phase: true when any CPU of any thread has something left. Else the window is finished. */
+function meet(control: Control, left: boolean, number: number, workers: number): boolean {
+  const phase = control.load("phase");
+  if (left) control.add("pending_cpus", 1);
+  if (control.add("arrived", 1) === workers) {
+    const more = control.load("pending_cpus") === 0 ? 0 : 1;
+    control.store("more", more);
+    control.store("pending_cpus", 0);
+    control.store("arrived", 0);
+    if (more === 0) control.store("finished", number + 1);
+    control.store("phase", phase + 1);
+  } else while (control.load("phase") === phase) control.waitWhile("phase", phase, 100);
+  return control.load("more") !== 0;
+}

@@ -1,0 +1,146 @@
+import {
+  CpuBlock,
+  REASON_BUDGET,
+  REASON_DEPTH,
+  REASON_HELPER,
+  REASON_MEMORY,
+  WINDOW_PACKETS,
+} from "../layout/index.ts";
+import { type PortableProgram, type RuntimeInstance, type Trap, takeTrap } from "../runtime/index.ts";
+import type { MachineLayout } from "./machine.ts";
+
+/** How often a program ended early at one place, for one reason. */
+export interface TrapCount {
+  /** Table index of the program. */
+  readonly program: number;
+  readonly reason: Trap["reason"];
+  readonly detail: number;
+  readonly instruction: number | undefined;
+  packets: number;
+}
+
+const reasonNumbers = { budget: REASON_BUDGET, helper: REASON_HELPER, depth: REASON_DEPTH, memory: REASON_MEMORY } as const;
+
+/** The packet loop's exports (dataplane/exports.as.ts). */
+interface PacketLoop {
+  readonly setCpu: (block: number) => void;
+  readonly beginWindow: (slot: number) => void;
+  readonly beginPhase: () => void;
+  readonly runPhase: () => number;
+  readonly limitPolls: (polls: number) => void;
+  readonly earliestPacket: () => number;
+  readonly recoverTrap: (reason: number, detail: number) => number;
+}
+
+/** A program as far as traps ask for it. */
+interface RunningProgram {
+  readonly slot: number;
+  readonly portable?: PortableProgram;
+}
+
+export interface RunnerPlace {
+  readonly runtime: RuntimeInstance;
+  readonly layout: MachineLayout;
+  /** Numbers of the CPUs to run, ascending. */
+  readonly cpus: readonly number[];
+  readonly programs: readonly RunningProgram[];
+  /** CPUs take turns poll by poll: the one whose next packet came first is next. */
+  readonly deterministic: boolean;
+}
+
+/**
+ * Runs some of the machine's CPUs in this thread, window by window. Between two windows no JavaScript runs but this; within one, only after a trap, or from poll to
+ * poll when CPUs take turns.
+ */
+export class CpuRunner {
+  readonly #place: RunnerPlace;
+  readonly #loop: PacketLoop;
+  readonly #blocks: readonly number[];
+  readonly #traps = new Map<string, TrapCount>();
+
+  constructor(place: RunnerPlace) {
+    this.#place = place;
+    this.#loop = place.runtime.exports as unknown as PacketLoop;
+    this.#blocks = place.cpus.map((cpu) => place.layout.blocks[cpu]!);
+  }
+
+  get traps(): readonly TrapCount[] {
+    return [...this.#traps.values()];
+  }
+
+  beginWindow(number: number): void {
+    const { slots } = this.#place.layout;
+    const slot = slots[number % slots.length]!;
+    for (const block of this.#blocks) {
+      this.#loop.setCpu(block);
+      this.#loop.beginWindow(slot);
+    }
+  }
+
+  /** One phase of every CPU, in order of their numbers; true when any has something left for another. */
+  runPhase(): boolean {
+    let more = false;
+    // All begin before any runs: what was sent in the phase before stands still from here on.
+    for (const block of this.#blocks) {
+      this.#loop.setCpu(block);
+      this.#loop.beginPhase();
+    }
+    if (this.#place.deterministic) this.#takeTurns();
+    for (const block of this.#blocks) if (this.#runToEnd(block)) more = true;
+    return more;
+  }
+
+  /** First the mail of all CPUs, then one poll at a time. A CPU whose mail buffer is full has to wait for the next phase. */
+  #takeTurns(): void {
+    this.#limit(this.#blocks, 0);
+    for (const block of this.#blocks) this.#runToEnd(block);
+    const waiting = new Set(this.#blocks);
+    while (waiting.size > 0) {
+      let next = 0;
+      let earliest = WINDOW_PACKETS;
+      for (const block of waiting) {
+        this.#loop.setCpu(block);
+        const packet = this.#loop.earliestPacket();
+        if (packet >= earliest) continue;
+        earliest = packet;
+        next = block;
+      }
+      if (next === 0) break;
+      this.#limit([next], 1);
+      this.#runToEnd(next);
+      if (this.#loop.earliestPacket() === earliest) waiting.delete(next);
+    }
+    this.#limit(this.#blocks, 0);
+  }
+
+  #limit(blocks: readonly number[], polls: number): void {
+    for (const block of blocks) {
+      this.#loop.setCpu(block);
+      this.#loop.limitPolls(polls);
+    }
+  }
+
+  #runToEnd(block: number): boolean {
+    this.#loop.setCpu(block);
+    for (;;) {
+      try {
+        return this.#loop.runPhase() !== 0;
+      } catch (error) {
+        this.#recover(block, error);
+      }
+    }
+  }
+
+  /** The packet that trapped is lost, and counted; the loop is entered again behind it. */
+  #recover(block: number, error: unknown): void {
+    const memory = { view: new DataView(this.#place.runtime.memory.buffer) };
+    const program = CpuBlock.read(memory.view, block, "program");
+    const running = this.#place.programs.filter(({ slot }) => slot === program);
+    const trap = takeTrap(memory, this.#place.runtime, running, error);
+    this.#loop.recoverTrap(reasonNumbers[trap.reason], trap.detail);
+    const key = `${program} ${trap.reason} ${trap.detail} ${trap.instruction}`;
+    const known = this.#traps.get(key);
+    if (known !== undefined) known.packets++;
+    else this.#traps.set(key, { program, reason: trap.reason, detail: trap.detail, instruction: trap.instruction, packets: 1 });
+  }
+}

@@ -1,0 +1,202 @@
+import {
+  ControlBlock,
+  CPU_BULKS,
+  CpuBlock,
+  CpuBulk,
+  DeviceBulk,
+  DeviceCounters,
+  ETH_HLEN,
+  FRAME_GAP,
+  FRAME_HEADER,
+  Frame,
+  MAIL_SIZE,
+  Mail,
+  NAPI_POLL_WEIGHT,
+  NetNamespace,
+  OutcomeRecord,
+  PacketDescriptor,
+  POOL_FRAMES,
+  PollState,
+  QueueTally,
+  RxQueue,
+  SKB_SHARED_INFO_SIZE,
+  SteerState,
+  TALLY_ENTRIES,
+  TallyEntry,
+  WINDOW_COPIES,
+  WINDOW_PACKETS,
+  WINDOW_SLOTS,
+  WindowSlot,
+  XDP_PACKET_HEADROOM,
+  XdpContext,
+} from "../layout/index.ts";
+import type { Device } from "../nic/index.ts";
+import type { SimulatedCpus, SimulatedMemory } from "../runtime/index.ts";
+
+/** Buffer of a frame unless a device's MTU asks for more: a page. */
+const PAGE = 4096;
+/** Interfaces of a capture that can lead to devices of their own. */
+export const INTERFACE_LIMIT = 1024;
+
+/** Addresses of all that a running machine keeps in the memory. Plain numbers: it can be sent to a worker as it is. */
+export interface MachineLayout {
+  readonly control: number;
+  readonly steer: number;
+  /** Room for descriptors between walker and steering: WINDOW_PACKETS of them. */
+  readonly staging: number;
+  /** Devices by capture interface: INTERFACE_LIMIT words. */
+  readonly interfaces: number;
+  /** WindowSlots. */
+  readonly slots: readonly number[];
+  /** PollStates and CpuBlocks by CPU. */
+  readonly states: readonly number[];
+  readonly blocks: readonly number[];
+  readonly queues: readonly QueueLayout[];
+  readonly deviceCount: number;
+  /** Bytes of a frame's buffer. */
+  readonly frameSize: number;
+}
+
+export interface QueueLayout {
+  /** Index of the device, and number within it. */
+  readonly device: number;
+  readonly index: number;
+  readonly cpu: number;
+}
+
+/** Enters the devices in a new network namespace that all CPUs look into, and gives its address. */
+export function layOutNamespace(memory: SimulatedMemory, cpus: SimulatedCpus, devices: readonly Device[]): number {
+  const limit = Math.max(0, ...devices.map(({ ifindex }) => ifindex)) + 1;
+  const namespace = memory.allocate("engine", NetNamespace.size, 64, "network namespace");
+  const table = memory.allocate("engine", limit * 4, 4, "devices");
+  const { view } = memory;
+  NetNamespace.write(view, namespace, "devices", table);
+  NetNamespace.write(view, namespace, "device_limit", limit);
+  for (const { ifindex, address } of devices) view.setUint32(table + ifindex * 4, address, true);
+  for (const block of [...cpus.blocks, cpus.host]) CpuBlock.write(view, block, "network", namespace);
+  return namespace;
+}
+
+/** Bytes of a frame's buffer: a page, or as many as the largest MTU needs. */
+function frameSizeFor(devices: readonly Device[]): number {
+  const longest = Math.max(...devices.map(({ mtu }) => mtu)) + ETH_HLEN + 4;
+  return Math.max(PAGE, Math.ceil((XDP_PACKET_HEADROOM + longest + SKB_SHARED_INFO_SIZE) / 64) * 64);
+}
+
+/** Lays out queues, windows and the CPUs' packet loops. Queue n of a device belongs to CPU n modulo the number of CPUs. */
+export function layOutMachine(memory: SimulatedMemory, cpus: SimulatedCpus, devices: readonly Device[]): MachineLayout {
+  const count = cpus.blocks.length;
+  const queues: QueueLayout[] = [];
+  for (const device of devices) {
+    device.setFirstQueue(queues.length);
+    for (let index = 0; index < device.queues; index++) queues.push({ device: device.index, index, cpu: index % count });
+  }
+  const rxQueues = memory.allocate("engine", queues.length * RxQueue.size, 64, "receive queues");
+  for (const [number, { device, index, cpu }] of queues.entries()) {
+    const at = rxQueues + number * RxQueue.size;
+    RxQueue.write(memory.view, at, "device", devices[device]!.address);
+    RxQueue.write(memory.view, at, "index", index);
+    RxQueue.write(memory.view, at, "cpu", cpu);
+  }
+  const frameSize = frameSizeFor(devices);
+  const states = cpus.blocks.map((block, cpu) => layOutCpu(memory, { block, cpu, count, queues, rxQueues, frameSize, devices }));
+  const table = memory.allocate("engine", count * 4, 4, "CPUs");
+  for (const [cpu, state] of states.entries()) {
+    memory.view.setUint32(table + cpu * 4, state, true);
+    PollState.write(memory.view, state, "states", table);
+  }
+  const steer = memory.allocate("engine", SteerState.size, 128, "steering");
+  const interfaces = memory.allocate("engine", INTERFACE_LIMIT * 4, 64, "interfaces");
+  const staging = memory.allocate("engine", WINDOW_PACKETS * PacketDescriptor.size, 64, "packet descriptors");
+  memory.view.setUint32(interfaces, devices[0]!.address, true);
+  SteerState.write(memory.view, steer, "interfaces", interfaces);
+  SteerState.write(memory.view, steer, "interface_count", 1);
+  SteerState.write(memory.view, steer, "queue_total", queues.length);
+  return {
+    control: memory.allocate("engine", ControlBlock.size, 128, "control words"),
+    steer,
+    staging,
+    interfaces,
+    slots: Array.from({ length: WINDOW_SLOTS }, () => layOutSlot(memory, queues.length, count)),
+    states,
+    blocks: cpus.blocks,
+    queues,
+    deviceCount: devices.length,
+    frameSize,
+  };
+}
+
+function layOutSlot(memory: SimulatedMemory, queues: number, cpus: number): number {
+  const slot = memory.allocate("engine", WindowSlot.size, 64, "window");
+  const set = (field: keyof typeof WindowSlot.at, size: number): void => {
+    const at = memory.allocate("engine", size, 64, "window");
+    WindowSlot.write(memory.view, slot, field, at);
+  };
+  set("descriptors", WINDOW_PACKETS * PacketDescriptor.size);
+  set("outcomes", WINDOW_PACKETS * OutcomeRecord.size);
+  set("queue_counts", queues * 4);
+  set("queue_lists", queues * WINDOW_PACKETS * 2);
+  set("copy_counts", (cpus + 1) * 4);
+  set("copies", cpus * WINDOW_COPIES * OutcomeRecord.size);
+  return slot;
+}
+
+interface CpuPlace {
+  readonly block: number;
+  readonly cpu: number;
+  readonly count: number;
+  readonly queues: readonly QueueLayout[];
+  readonly rxQueues: number;
+  readonly frameSize: number;
+  readonly devices: readonly Device[];
+}
+
+function layOutCpu(memory: SimulatedMemory, { block, cpu, count, queues, rxQueues, frameSize, devices }: CpuPlace): number {
+  const what = `CPU ${cpu}`;
+  const engine = (size: number): number => memory.allocate("engine", size, 64, what);
+  const state = memory.allocate("engine", PollState.size, 128, what);
+  const own = [...queues.keys()].filter((number) => queues[number]!.cpu === cpu);
+  const stride = FRAME_HEADER + frameSize + FRAME_GAP;
+  const frames = memory.allocate("program", POOL_FRAMES * stride, 64, what);
+  const fields = {
+    queues: engine(own.length * 4),
+    queue_count: own.length,
+    cursors: engine(own.length * 4),
+    free_frames: engine(POOL_FRAMES * 4),
+    free_count: POOL_FRAMES,
+    frame_size: frameSize,
+    xdp_context: memory.allocate("program", XdpContext.size, 64, what),
+    device_bulks: engine(devices.length * DeviceBulk.size),
+    cpu_bulks: engine(CPU_BULKS * CpuBulk.size),
+    mail_buffers: count > 1 ? engine(2 * MAIL_SIZE) : 0,
+    mail_heads: engine(2 * count * 4),
+    mail_tails: engine(2 * count * 4),
+    cpu_count: count,
+    // A poll's packets, each as long as a frame can hold. What a frame of several pages would need beyond the buffer is left to the check when mail is sent.
+    mail_reserve: Math.min(NAPI_POLL_WEIGHT * (Mail.size + Frame.size + frameSize), MAIL_SIZE),
+    outcome_tally: engine((TALLY_ENTRIES + 1) * TallyEntry.size),
+    verdict_tally: engine((TALLY_ENTRIES + 1) * TallyEntry.size),
+    queue_tallies: engine(queues.length * QueueTally.size),
+    device_counters: engine(devices.length * DeviceCounters.size),
+    rx_queues: rxQueues,
+  };
+  const { view } = memory;
+  for (const [field, value] of Object.entries(fields)) PollState.write(view, state, field as keyof typeof fields, value);
+  for (const [turn, number] of own.entries()) view.setUint32(fields.queues + turn * 4, number, true);
+  for (let index = 0; index < POOL_FRAMES; index++) view.setUint32(fields.free_frames + index * 4, frames + index * stride, true);
+  CpuBlock.write(view, block, "frames", frames);
+  CpuBlock.write(view, block, "frame_count", POOL_FRAMES);
+  CpuBlock.write(view, block, "poll_state", state);
+  return state;
+}
+
+/** Makes room for the packets' final bytes: one place a packet in each window. */
+export function keepFinalBytes(memory: SimulatedMemory, layout: MachineLayout): void {
+  const stride = layout.frameSize - SKB_SHARED_INFO_SIZE;
+  for (const slot of layout.slots) {
+    if (WindowSlot.read(memory.view, slot, "final_bytes") !== 0) continue;
+    const at = memory.allocate("engine", WINDOW_PACKETS * stride, 64, "final bytes of packets");
+    WindowSlot.write(memory.view, slot, "final_bytes", at);
+    WindowSlot.write(memory.view, slot, "final_stride", stride);
+  }
+}

@@ -1,0 +1,29 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Piscina } from "piscina";
+import { problems } from "./problems.ts";
+import { ProblemError } from "../problem/index.ts";
+import type { WorkerPool } from "./pool.ts";
+import type { WorkerReport, WorkerTask } from "./workerTask.ts";
+
+/** The built worker: beside this file in the package, in dist/ when the sources run (tests). */
+function workerFile(): string {
+  for (const place of ["./worker.js", "../../dist/worker.js"]) {
+    const file = fileURLToPath(new URL(place, import.meta.url));
+    if (existsSync(file)) return file;
+  }
+  throw new ProblemError(problems.worker_not_built({}));
+}
+
+/** As many threads as tasks will run, from the first to the last; each task is one thread's whole life. */
+export function openWorkerPool(workers: number): WorkerPool {
+  const pool = new Piscina<WorkerTask, WorkerReport>({
+    filename: workerFile(),
+    minThreads: workers,
+    maxThreads: workers,
+    concurrentTasksPerWorker: 1,
+    // A program's trap is caught in the worker; what still ends one must not take the process along.
+    resourceLimits: { stackSizeMb: 4 },
+  });
+  return { run: (task) => pool.run(task), close: () => pool.destroy() };
+}

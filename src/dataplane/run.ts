@@ -1,0 +1,271 @@
+import { CpuBlock, SteerState } from "../layout/index.ts";
+import type { Device } from "../nic/index.ts";
+import type { PacketSource } from "../packet/index.ts";
+import { ProblemError } from "../problem/index.ts";
+import { type LoadedProgram, type RuntimeInstance, runtimeModule, type SimulatedMemory } from "../runtime/index.ts";
+import { Control, runWindow } from "./control.ts";
+import { CpuRunner, type TrapCount } from "./cpuRunner.ts";
+import { type ExpandedOutcome, RecordReader, type RecordNames } from "./expand.ts";
+import { INTERFACE_LIMIT, type MachineLayout } from "./machine.ts";
+import type { OpenPool, WorkerPool } from "./pool.ts";
+import { problems } from "./problems.ts";
+import { helperName } from "./programTypes.ts";
+import type { RunResult, TrapResult } from "./result.ts";
+import { Tallies } from "./tallies.ts";
+import { Windows } from "./windows.ts";
+import type { WorkerReport } from "./workerTask.ts";
+
+export interface RunOptions {
+  /** How often the source is replayed; more than once needs a resident one. */
+  readonly repeat?: number;
+  /** Given every packet's outcome, in the order of ids. */
+  readonly onOutcome?: (expanded: ExpandedOutcome) => void;
+  /** Keep the packets' bytes as programs left them, for `onOutcome`. */
+  readonly keepBytes?: boolean;
+  /** Ends the run early: what was taken in until then is finished. */
+  readonly signal?: AbortSignal;
+  /** Told from time to time how many packets and bytes were steered so far. */
+  readonly onProgress?: (packets: number, bytes: number) => void;
+  /** Which way packets enter: as the capture says (the default), or all the same way. */
+  readonly direction?: "capture" | "ingress" | "egress";
+}
+
+export interface RunPlace {
+  readonly memory: SimulatedMemory;
+  readonly runtime: RuntimeInstance;
+  readonly layout: MachineLayout;
+  readonly devices: readonly Device[];
+  readonly programs: readonly LoadedProgram[];
+  readonly workers: number;
+  readonly deterministic: boolean;
+  readonly cloneSlot: number;
+  readonly openPool: OpenPool | undefined;
+}
+
+/** The event loop gets a turn so often, milliseconds, for signals and progress. */
+const TURN_MS = 15;
+const DIRECTIONS = { capture: 0, ingress: 1, egress: 2 } as const;
+
+const turn = (): Promise<void> => new Promise((resolve) => (typeof setImmediate === "function" ? setImmediate(resolve) : setTimeout(resolve, 0)));
+
+/** One replay: the main thread's part, and the start and end of the workers'. */
+export class Run {
+  readonly #place: RunPlace;
+  readonly #control: Control;
+  readonly #windows: Windows;
+  readonly #records: RecordReader;
+  readonly #tallies: Tallies;
+  #onOutcome: RunOptions["onOutcome"];
+  #inline: CpuRunner | undefined;
+  #failure: unknown;
+  #lastTurn = performance.now();
+
+  constructor(place: RunPlace) {
+    const { memory, layout, runtime } = place;
+    this.#place = place;
+    const names = namesOf(place);
+    this.#records = new RecordReader(layout, names);
+    this.#tallies = new Tallies(memory.view, layout, names);
+    this.#control = new Control(memory.memory, layout.control);
+    this.#windows = new Windows(memory, runtime, layout, this.#control, (slot) => this.#finished(slot));
+  }
+
+  #finished(slot: number): void {
+    if (this.#onOutcome === undefined) return;
+    for (const expanded of this.#records.read(this.#place.memory, slot)) this.#onOutcome(expanded);
+  }
+
+  /** Settles when no packet handed out by the source so far is needed in its buffers any more. */
+  async release(): Promise<void> {
+    this.#windows.keepOpenBytes();
+    while (!this.#windows.wait(0)) await this.#pause();
+  }
+
+  async replay(source: PacketSource, options: RunOptions): Promise<RunResult> {
+    const { repeat = 1, signal } = options;
+    if (repeat > 1 && !source.resident) throw new ProblemError(problems.repeat_needs_resident({ source: source.name }));
+    this.#onOutcome = options.onOutcome;
+    this.#prepare(source, options);
+    if (!source.resident) this.#windows.prepareToKeepBytes();
+    const workers = await this.#start();
+    const start = performance.now();
+    try {
+      await this.#feed(source, repeat, options);
+      while (!this.#windows.wait(0)) await this.#pause();
+    } finally {
+      this.#control.store("stop", 1);
+      this.#control.wake("published");
+    }
+    const elapsedNs = (performance.now() - start) * 1e6;
+    const reports = await workers.end();
+    return this.#result(reports, elapsedNs, signal?.aborted ?? false);
+  }
+
+  #prepare(source: PacketSource, { direction = "capture" }: RunOptions): void {
+    const { memory, layout } = this.#place;
+    const { view } = memory;
+    this.#control.reset();
+    this.#tallies.clear();
+    const { steer } = layout;
+    for (const field of ["pending", "pending_count", "snapped", "started"] as const) SteerState.write(view, steer, field, 0);
+    for (const field of ["shift_ns", "latest_ns", "first_ns", "packets", "bytes"] as const) SteerState.writeBig(view, steer, field, 0n);
+    SteerState.write(view, steer, "direction", DIRECTIONS[direction]);
+    for (const block of layout.blocks) {
+      for (const clock of ["ktime_ns", "boot_ns", "real_ns"] as const) CpuBlock.writeBig(view, block, clock, 0n);
+    }
+    this.#mapInterfaces(source);
+  }
+
+  /** Interfaces of the capture that bear a device's name lead to it, the others to the first device. */
+  #mapInterfaces(source: PacketSource): void {
+    const { memory, layout, devices } = this.#place;
+    const count = Math.min(source.interfaces.length, INTERFACE_LIMIT - 1);
+    for (let index = 0; index < count; index++) {
+      const device = devices.find(({ name }) => name === source.interfaces[index]!.name) ?? devices[0]!;
+      memory.view.setUint32(layout.interfaces + index * 4, device.address, true);
+    }
+    memory.view.setUint32(layout.interfaces + count * 4, devices[0]!.address, true);
+    SteerState.write(memory.view, layout.steer, "interface_count", Math.max(count, 1));
+  }
+
+  async #feed(source: PacketSource, repeat: number, { signal, onProgress }: RunOptions): Promise<void> {
+    const { workers } = this.#place;
+    for (let pass = 1; ; ) {
+      while (!this.#windows.wait(this.#windows.depth)) await this.#pause();
+      if (performance.now() - this.#lastTurn > TURN_MS) {
+        onProgress?.(this.#steered("packets"), this.#steered("bytes"));
+        await this.#pause();
+      }
+      if (signal?.aborted) return;
+      const slot = this.#windows.open();
+      const filled = this.#windows.fill(source, slot);
+      const more = filled instanceof Promise ? await filled : filled;
+      this.#windows.publish();
+      if (workers === 0) runWindow(this.#inlineRunner(), this.#control, this.#windows.published - 1, 1);
+      if (more) continue;
+      if (pass++ >= repeat || source.problem !== null) return;
+      this.#shiftTime();
+      source.rewind();
+    }
+  }
+
+  #steered(what: "packets" | "bytes"): number {
+    return Number(SteerState.readBig(this.#place.memory.view, this.#place.layout.steer, what));
+  }
+
+  /** The next repetition follows the last packet at the mean distance of packets. */
+  #shiftTime(): void {
+    const { memory, layout } = this.#place;
+    const { view } = memory;
+    const first = view.getBigInt64(layout.steer + SteerState.at.first_ns, true);
+    const latest = view.getBigInt64(layout.steer + SteerState.at.latest_ns, true);
+    const shift = view.getBigInt64(layout.steer + SteerState.at.shift_ns, true);
+    const packets = SteerState.readBig(view, layout.steer, "packets");
+    const span = latest - (first + shift);
+    const elapsed = latest - first;
+    const distance = packets > 1n ? elapsed / (packets - 1n) : 0n;
+    view.setBigInt64(layout.steer + SteerState.at.shift_ns, shift + span + (distance > 0n ? distance : 1n), true);
+  }
+
+  #inlineRunner(): CpuRunner {
+    const { runtime, layout, programs, deterministic } = this.#place;
+    this.#inline ??= new CpuRunner({ runtime, layout, cpus: [...layout.blocks.keys()], programs, deterministic });
+    return this.#inline;
+  }
+
+  /** Lets timers, signals and messages have their turn, and brings up what a worker failed with. */
+  async #pause(): Promise<void> {
+    await turn();
+    this.#lastTurn = performance.now();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Starts the workers and waits until all are ready. */
+  async #start(): Promise<{ end(): Promise<readonly WorkerReport[]> }> {
+    const { workers, openPool, memory, layout, programs, cloneSlot, deterministic } = this.#place;
+    if (workers === 0) return { end: () => Promise.resolve([{ traps: this.#inline?.traps ?? [] }]) };
+    if (openPool === undefined) throw new ProblemError(problems.dataplane_setting({ what: "openPool", value: "absent", expected: "a way to make threads" }));
+    const pool: WorkerPool = openPool(workers);
+    const portable = programs.flatMap((program) => program.portable ?? []);
+    const tasks = Array.from({ length: workers }, (_, worker) => {
+      const cpus = [...layout.blocks.keys()].filter((cpu) => cpu % workers === worker);
+      const task = { memory: memory.memory, runtime: runtimeModule(), programs: portable, layout, cpus, workers, cloneSlot, deterministic };
+      const report = pool.run(task);
+      report.catch((error) => {
+        this.#failure = error;
+      });
+      return report;
+    });
+    const end = async () => {
+      try {
+        return await Promise.all(tasks);
+      } finally {
+        await pool.close();
+      }
+    };
+    try {
+      while (this.#control.load("ready") < workers) await this.#pause();
+    } catch (error) {
+      await pool.close();
+      throw error;
+    }
+    return { end };
+  }
+
+  #result(reports: readonly WorkerReport[], elapsedNs: number, interrupted: boolean): RunResult {
+    const { memory, layout, workers } = this.#place;
+    const { view } = memory;
+    const started = SteerState.read(view, layout.steer, "started") !== 0;
+    const traps = reports.flatMap((report) => report.traps);
+    const byProgram = new Map<number, number>();
+    for (const { program, packets } of traps) byProgram.set(program, (byProgram.get(program) ?? 0) + packets);
+    return {
+      packets: this.#steered("packets"),
+      bytes: this.#steered("bytes"),
+      firstNs: started ? view.getBigInt64(layout.steer + SteerState.at.first_ns, true) : null,
+      lastNs: started ? view.getBigInt64(layout.steer + SteerState.at.latest_ns, true) : null,
+      elapsedNs,
+      workers: Math.max(workers, 1),
+      fates: this.#tallies.fates(),
+      programs: this.#tallies.programs(byProgram),
+      queues: this.#tallies.queues(),
+      devices: this.#tallies.devices(),
+      traps: trapResults(traps, this.#place.programs),
+      snapped: SteerState.read(view, layout.steer, "snapped"),
+      interrupted,
+    };
+  }
+}
+
+function namesOf({ devices, programs }: RunPlace): RecordNames {
+  const byIndex = new Map(devices.map((device) => [device.index, device.name]));
+  const byIfindex = new Map(devices.map((device) => [device.ifindex, device.name]));
+  return {
+    device: (index) => byIndex.get(index) ?? `device ${index}`,
+    interface: (ifindex) => byIfindex.get(ifindex) ?? `if${ifindex}`,
+    program: (slot) => programs.find((program) => program.slot === slot)?.name ?? `program ${slot}`,
+    helper: helperName,
+  };
+}
+
+/** Traps with the same place and reason, of all workers, most first. */
+function trapResults(traps: readonly TrapCount[], programs: readonly LoadedProgram[]): TrapResult[] {
+  const results = new Map<string, TrapResult & { packets: number }>();
+  for (const { program: slot, reason, detail, instruction, packets } of traps) {
+    const program = programs.find((candidate) => candidate.slot === slot);
+    const lines = program?.verified.spec.lines ?? [];
+    const line = instruction === undefined ? undefined : lines.findLast((candidate) => candidate.instruction <= instruction);
+    const result = {
+      program: program?.name ?? `program ${slot}`,
+      instruction: instruction ?? null,
+      reason: reason === "helper" ? `helper ${helperName(detail)}` : reason,
+      source: line === undefined ? null : `${line.file}:${line.line}`,
+      packets,
+    };
+    const key = `${slot} ${result.instruction} ${result.reason}`;
+    const known = results.get(key);
+    if (known !== undefined) known.packets += packets;
+    else results.set(key, result);
+  }
+  return [...results.values()].sort((a, b) => b.packets - a.packets);
+}

@@ -1,0 +1,152 @@
+import {
+  DeviceCounters,
+  deviceCounters,
+  FATE_COUNT,
+  PollState,
+  QueueTally,
+  queueCounters,
+  TALLY_ENTRIES,
+  TallyEntry,
+} from "../layout/index.ts";
+import type { RecordNames } from "./expand.ts";
+import type { MachineLayout } from "./machine.ts";
+import { fateName, reasonName, stepNames, targetName } from "./names.ts";
+import type { Fate } from "./outcome.ts";
+import type { FateCount, ProgramResult, QueueResult } from "./result.ts";
+
+/** A line of a tally, summed over the CPUs. */
+interface Line {
+  readonly key: bigint;
+  packets: number;
+  bytes: number;
+}
+
+/** What the CPUs have counted, read while none of them runs. */
+export class Tallies {
+  readonly #view: DataView;
+  readonly #layout: MachineLayout;
+  readonly #names: RecordNames;
+
+  constructor(view: DataView, layout: MachineLayout, names: RecordNames) {
+    this.#view = view;
+    this.#layout = layout;
+    this.#names = names;
+  }
+
+  #region(state: number, field: "outcome_tally" | "verdict_tally" | "queue_tallies" | "device_counters"): number {
+    return PollState.read(this.#view, state, field);
+  }
+
+  #count(at: number): number {
+    return Number(this.#view.getBigUint64(at, true));
+  }
+
+  /** Zeroes everything, before a run. */
+  clear(): void {
+    const { queues, deviceCount, states } = this.#layout;
+    const bytes = new Uint8Array(this.#view.buffer);
+    const zero = (at: number, size: number) => bytes.fill(0, at, at + size);
+    for (const state of states) {
+      for (const field of ["outcome_tally", "verdict_tally"] as const) zero(this.#region(state, field), (TALLY_ENTRIES + 1) * TallyEntry.size);
+      zero(this.#region(state, "queue_tallies"), queues.length * QueueTally.size);
+      zero(this.#region(state, "device_counters"), deviceCount * DeviceCounters.size);
+    }
+  }
+
+  /** One table of all CPUs, by key, in ascending order of keys. */
+  #lines(field: "outcome_tally" | "verdict_tally"): Line[] {
+    const lines = new Map<bigint, Line>();
+    for (const state of this.#layout.states) {
+      const table = this.#region(state, field);
+      for (let index = 0; index <= TALLY_ENTRIES; index++) {
+        const at = table + index * TallyEntry.size;
+        const packets = this.#count(at + TallyEntry.at.packets);
+        if (packets === 0) continue;
+        const key = this.#view.getBigUint64(at + TallyEntry.at.key, true);
+        const line = lines.get(key) ?? { key, packets: 0, bytes: 0 };
+        line.packets += packets;
+        line.bytes += this.#count(at + TallyEntry.at.bytes);
+        lines.set(key, line);
+      }
+    }
+    return [...lines.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  /** Packets by what became of them, most first. */
+  fates(): FateCount[] {
+    const counts: FateCount[] = [];
+    for (const { key, packets, bytes } of this.#lines("outcome_tally")) {
+      const low = Number(key & 0xffffffffn);
+      const fate = fateName(low & 255);
+      if (fate === undefined) continue;
+      const detail = (low << 0) >> 16;
+      const to = targetName(Number(key >> 32n), this.#names.interface);
+      counts.push({ fate, to, reason: reasonName((low >> 8) & 255, detail, this.#names.helper), packets, bytes });
+    }
+    return counts.sort((a, b) => b.packets - a.packets);
+  }
+
+  /** Programs by hook and device, with how often they gave each verdict. `traps` by program's table index. */
+  programs(traps: ReadonlyMap<number, number>): ProgramResult[] {
+    const results = new Map<number, { name: string; hook: string; device: string; runs: number; slot: number; verdicts: Record<string, number> }>();
+    for (const { key, packets } of this.#lines("verdict_tally")) {
+      const what = Number(key & 0xffffffffn);
+      const slot = what & 0xffff;
+      const { hook, mode, verdict } = stepNames((what >>> 16) & 255, Number(BigInt.asIntN(32, key >> 32n)));
+      const known = results.get(what) ?? {
+        name: this.#names.program(slot),
+        hook: mode === "generic" ? `${hook} generic` : hook,
+        device: this.#names.device(what >>> 24),
+        runs: 0,
+        slot,
+        verdicts: {},
+      };
+      known.runs += packets;
+      known.verdicts[verdict] = (known.verdicts[verdict] ?? 0) + packets;
+      results.set(what, known);
+    }
+    return [...results.values()].map(({ slot, ...result }) => ({ ...result, traps: traps.get(slot) ?? 0 }));
+  }
+
+  /** What each receive queue got, and what became of it. Queues that saw nothing are there too. */
+  queues(): QueueResult[] {
+    return this.#layout.queues.map(({ device, index, cpu }, number) => {
+      const fates: Partial<Record<Fate, number>> = {};
+      let packets = 0;
+      let bytes = 0;
+      for (const state of this.#layout.states) {
+        const tally = this.#region(state, "queue_tallies") + number * QueueTally.size;
+        packets += this.#count(tally + queueCounters.struct.at.rx_packets);
+        bytes += this.#count(tally + queueCounters.struct.at.rx_bytes);
+        for (let fate = 1; fate < FATE_COUNT; fate++) {
+          const count = this.#count(tally + QueueTally.at.fates + fate * 8);
+          const name = fateName(fate);
+          if (count > 0 && name !== undefined) fates[name] = (fates[name] ?? 0) + count;
+        }
+      }
+      return { device: this.#names.device(device), queue: index, cpu, packets, bytes, fates };
+    });
+  }
+
+  /** Counters under their `ethtool -S` names, zeroes left out, by device. */
+  devices(): Record<string, Record<string, number>> {
+    const all: Record<string, Record<string, number>> = {};
+    for (let device = 0; device < this.#layout.deviceCount; device++) {
+      const counters: Record<string, number> = {};
+      const add = (name: string, value: number) => {
+        if (value > 0) counters[name] = (counters[name] ?? 0) + value;
+      };
+      for (const state of this.#layout.states) {
+        for (const [number, queue] of this.#layout.queues.entries()) {
+          if (queue.device !== device) continue;
+          const tally = this.#region(state, "queue_tallies") + number * QueueTally.size;
+          for (const name of queueCounters.names) add(name, this.#count(tally + queueCounters.struct.at[name]));
+        }
+        const own = this.#region(state, "device_counters") + device * DeviceCounters.size;
+        for (const name of deviceCounters.names) add(name, this.#count(own + deviceCounters.struct.at[name]));
+      }
+      all[this.#names.device(device)] = counters;
+    }
+    return all;
+  }
+}

@@ -1,0 +1,131 @@
+import { PacketDescriptor, SteerState, WINDOW_PACKETS, WindowSlot } from "../layout/index.ts";
+import type { PacketSource } from "../packet/index.ts";
+import type { RuntimeInstance, SimulatedMemory } from "../runtime/index.ts";
+import type { Control } from "./control.ts";
+import type { MachineLayout } from "./machine.ts";
+
+/** The walker's and steering's exports (packet/capture.as.ts, nic/steer.as.ts). */
+interface Steering {
+  readonly captureWalk: (state: number, first: number, max: number) => number;
+  readonly openWindow: (steer: number, slot: number, cpus: number) => void;
+  readonly steer: (steer: number, slot: number) => number;
+}
+
+/** How long the main thread waits for a window before it looks around, milliseconds. */
+const PATIENCE_MS = 20;
+
+/**
+ * The main thread's side of the windows: fills slots from a source, publishes them, and hands them to `finished` in their order when the CPUs are done with them.
+ * layout/window.ts has the protocol.
+ */
+export class Windows {
+  readonly #memory: SimulatedMemory;
+  readonly #steering: Steering;
+  readonly #layout: MachineLayout;
+  readonly #control: Control;
+  readonly #finished: (slot: number) => void;
+  /** Windows published, and handed to `finished`, so far. */
+  #published = 0;
+  #harvested = 0;
+  #spill = 0;
+
+  constructor(memory: SimulatedMemory, runtime: RuntimeInstance, layout: MachineLayout, control: Control, finished: (slot: number) => void) {
+    this.#memory = memory;
+    this.#steering = runtime.exports as unknown as Steering;
+    this.#layout = layout;
+    this.#control = control;
+    this.#finished = finished;
+  }
+
+  get published(): number {
+    return this.#published;
+  }
+
+  #slot(number: number): number {
+    return this.#layout.slots[number % this.#layout.slots.length]!;
+  }
+
+  /** The slot of the next window, emptied. It must be free: see `waitForRoom`. */
+  open(): number {
+    const slot = this.#slot(this.#published);
+    this.#steering.openWindow(this.#layout.steer, slot, this.#layout.states.length);
+    return slot;
+  }
+
+  /** Fills the open window. False when the source has ended; a promise only where the source must wait. */
+  fill(source: PacketSource, slot: number): boolean | Promise<boolean> {
+    for (;;) {
+      if (this.#pending() === 0) {
+        const { staging, steer } = this.#layout;
+        const count = this.#steering.captureWalk(source.state, staging, WINDOW_PACKETS);
+        if (count === 0) {
+          const more = source.advance();
+          if (more instanceof Promise) return more.then((came) => came && this.fill(source, slot));
+          if (!more) return false;
+          continue;
+        }
+        SteerState.write(this.#memory.view, steer, "pending", staging);
+        SteerState.write(this.#memory.view, steer, "pending_count", count);
+      }
+      if (this.#steering.steer(this.#layout.steer, slot) !== 0) return true;
+    }
+  }
+
+  #pending(): number {
+    return SteerState.read(this.#memory.view, this.#layout.steer, "pending_count");
+  }
+
+  publish(): void {
+    this.#published++;
+    this.#control.store("published", this.#published);
+  }
+
+  /** Hands over what is finished. */
+  harvest(): void {
+    const finished = this.#control.load("finished");
+    while (this.#harvested < finished) this.#finished(this.#slot(this.#harvested++));
+  }
+
+  /** Waits a while for the oldest window. True when at most `inFlight` windows are not yet handed over. */
+  wait(inFlight: number): boolean {
+    this.harvest();
+    if (this.#published - this.#harvested <= inFlight) return true;
+    this.#control.waitWhile("finished", this.#harvested, PATIENCE_MS);
+    this.harvest();
+    return this.#published - this.#harvested <= inFlight;
+  }
+
+  /** Windows that may be in flight while the next is being filled. */
+  get depth(): number {
+    return this.#layout.slots.length - 1;
+  }
+
+  /**
+   * Moves the bytes of the open window's packets out of the source's buffers, which are about to be reused. A packet is kept as far as a frame can hold it: of
+   * longer ones only the beginning is looked at.
+   */
+  keepOpenBytes(): void {
+    const slot = this.#slot(this.#published);
+    const { view, bytes } = this.#memory;
+    const count = WindowSlot.read(view, slot, "count");
+    const descriptors = WindowSlot.read(view, slot, "descriptors");
+    const size = this.#layout.frameSize;
+    const spill = this.#spill + (this.#published % this.#layout.slots.length) * WINDOW_PACKETS * size;
+    for (let index = 0; index < count; index++) {
+      const descriptor = descriptors + index * PacketDescriptor.size;
+      const address = PacketDescriptor.read(view, descriptor, "address");
+      const length = Math.min(PacketDescriptor.read(view, descriptor, "caplen"), size);
+      const to = spill + index * size;
+      if (address === to) continue;
+      bytes.copyWithin(to, address, address + length);
+      PacketDescriptor.write(view, descriptor, "address", to);
+    }
+  }
+
+  /** Sets room aside for `keepOpenBytes`; before the workers start. */
+  prepareToKeepBytes(): void {
+    if (this.#spill !== 0) return;
+    const size = this.#layout.slots.length * WINDOW_PACKETS * this.#layout.frameSize;
+    this.#spill = this.#memory.allocate("engine", size, 64, "packets of open windows");
+  }
+}

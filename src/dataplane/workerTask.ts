@@ -1,0 +1,22 @@
+import type { PortableProgram } from "../runtime/index.ts";
+import type { TrapCount } from "./cpuRunner.ts";
+import type { MachineLayout } from "./machine.ts";
+
+/** What a worker is given to start with. The memory is shared, modules bring their optimised code. */
+export interface WorkerTask {
+  readonly memory: WebAssembly.Memory;
+  readonly runtime: WebAssembly.Module;
+  readonly programs: readonly PortableProgram[];
+  readonly layout: MachineLayout;
+  /** Numbers of the CPUs that this worker runs, ascending. */
+  readonly cpus: readonly number[];
+  readonly workers: number;
+  readonly deterministic: boolean;
+  /** Table slot for bpf_clone_redirect's other half. */
+  readonly cloneSlot: number;
+}
+
+/** What a worker leaves when it ends. */
+export interface WorkerReport {
+  readonly traps: readonly TrapCount[];
+}
