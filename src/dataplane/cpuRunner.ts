@@ -1,11 +1,4 @@
-import {
-  CpuBlock,
-  REASON_BUDGET,
-  REASON_DEPTH,
-  REASON_HELPER,
-  REASON_MEMORY,
-  WINDOW_PACKETS,
-} from "../layout/index.ts";
+import { CpuBlock, REASON_BUDGET, REASON_DEPTH, REASON_HELPER, REASON_MEMORY, WINDOW_PACKETS } from "../layout/index.ts";
 import { type PortableProgram, type RuntimeInstance, type Trap, takeTrap } from "../runtime/index.ts";
 import type { MachineLayout } from "./machine.ts";
 

@@ -1,5 +1,6 @@
 import type { ObjectFile } from "../bpf/elf/index.ts";
 import type { MapSpec, ProgramSpec } from "../bpf/spec.ts";
+import { MAX_PROGRAMS, NetNamespace } from "../layout/index.ts";
 import { Device, type DeviceSpec, type XdpMode } from "../nic/index.ts";
 import type { PacketSource, ReleaseWindows } from "../packet/index.ts";
 import { ProblemError } from "../problem/index.ts";
@@ -16,7 +17,6 @@ import {
   SimulatedMemory,
 } from "../runtime/index.ts";
 import { type IpPrefix, layOutNetwork, type NeighbourSpec, type RouteSpec } from "../stack/index.ts";
-import { NetNamespace, MAX_PROGRAMS } from "../layout/index.ts";
 import { LoadedObject, type LoadingPlace, loadProgram } from "./loadedObject.ts";
 import { keepFinalBytes, layOutMachine, layOutNamespace, type MachineLayout } from "./machine.ts";
 import type { OpenPool } from "./pool.ts";
@@ -83,7 +83,8 @@ export class Dataplane {
   constructor(options: DataplaneOptions) {
     this.#options = options;
     const cpuCount = options.cpus ?? Math.max(1, ...options.devices.map(({ queues }) => queues ?? 1));
-    if (!Number.isInteger(cpuCount) || cpuCount < 1 || cpuCount > CPU_LIMIT) throw setting("the number of CPUs", cpuCount, `1 to ${CPU_LIMIT}`);
+    if (!Number.isInteger(cpuCount) || cpuCount < 1 || cpuCount > CPU_LIMIT)
+      throw setting("the number of CPUs", cpuCount, `1 to ${CPU_LIMIT}`);
     if (options.devices.length === 0) throw setting("the number of devices", 0, "at least 1");
     if (options.devices.length > 255) throw setting("the number of devices", options.devices.length, "at most 255");
     this.engine = options.engine ?? "jit";
@@ -195,7 +196,8 @@ function checkNames(devices: readonly DeviceSpec[]): void {
   const indices = new Set<number>();
   for (const [index, { name, ifindex = index + 2 }] of devices.entries()) {
     if (names.has(name)) throw setting(`device ${name}`, index, "a name of its own");
-    if (indices.has(ifindex) || ifindex < 1 || ifindex > 65535) throw setting(`ifindex of ${name}`, ifindex, "a number of its own, 1 to 65535");
+    if (indices.has(ifindex) || ifindex < 1 || ifindex > 65535)
+      throw setting(`ifindex of ${name}`, ifindex, "a number of its own, 1 to 65535");
     names.add(name);
     indices.add(ifindex);
   }

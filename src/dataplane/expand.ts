@@ -1,4 +1,12 @@
-import { OUTCOME_STEPS, OutcomeRecord, OutcomeStep as StepLayout, PACKET_FLAG_NO_TIME, PacketDescriptor, WINDOW_COPIES, WindowSlot } from "../layout/index.ts";
+import {
+  OUTCOME_STEPS,
+  OutcomeRecord,
+  PACKET_FLAG_NO_TIME,
+  PacketDescriptor,
+  OutcomeStep as StepLayout,
+  WINDOW_COPIES,
+  WindowSlot,
+} from "../layout/index.ts";
 import type { MachineLayout } from "./machine.ts";
 import { fateName, type HelperName, hasArrived, reasonName, stepNames, targetName } from "./names.ts";
 import type { Outcome, OutcomeStep } from "./outcome.ts";
@@ -68,11 +76,16 @@ export class RecordReader {
       }
     }
     const number = (record: number): number => OutcomeRecord.read(view, record, "copy");
-    for (const list of byPacket.values()) list.sort((a, b) => copyPath(number(a)).localeCompare(copyPath(number(b)), "en", { numeric: true }));
+    for (const list of byPacket.values())
+      list.sort((a, b) => copyPath(number(a)).localeCompare(copyPath(number(b)), "en", { numeric: true }));
     return byPacket;
   }
 
-  *#expand({ view, bytes }: { readonly view: DataView; readonly bytes: Uint8Array }, slot: number, record: number): Generator<ExpandedOutcome> {
+  *#expand(
+    { view, bytes }: { readonly view: DataView; readonly bytes: Uint8Array },
+    slot: number,
+    record: number,
+  ): Generator<ExpandedOutcome> {
     const read = (field: keyof typeof OutcomeRecord.at): number => OutcomeRecord.read(view, record, field);
     const fate = fateName(read("fate"));
     // A copy that failed half way was taken back.

@@ -1,4 +1,4 @@
-import { type ObjectFile, findProgram, sizeMaps } from "../bpf/elf/index.ts";
+import { findProgram, type ObjectFile, sizeMaps } from "../bpf/elf/index.ts";
 import type { ProgramSpec } from "../bpf/spec.ts";
 import { verify } from "../bpf/verifier/index.ts";
 import { BPF_MAP_TYPE_PROG_ARRAY } from "../layout/index.ts";
@@ -85,4 +85,3 @@ export class LoadedObject {
     }
   }
 }
-

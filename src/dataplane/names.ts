@@ -73,8 +73,7 @@ const reasons: Readonly<Record<number, (detail: number, helper: HelperName) => s
 };
 
 /** A loss as Linux names it; null for REASON_NONE. `detail`: see REASON_*. */
-export const reasonName = (reason: number, detail: number, helper: HelperName): string | null =>
-  reasons[reason]?.(detail, helper) ?? null;
+export const reasonName = (reason: number, detail: number, helper: HelperName): string | null => reasons[reason]?.(detail, helper) ?? null;
 
 const actions = ["XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT"];
 const tcActions: Readonly<Record<number, string>> = {
@@ -113,7 +112,10 @@ const hooks: Readonly<Record<number, HookName>> = {
 };
 
 /** Hook, mode and verdict of a step. `verdict`: signed; what has no name is shown as the number that the program returned, unsigned at XDP. */
-export function stepNames(hook: number, verdict: number): { readonly hook: string; readonly mode: HookName["mode"]; readonly verdict: string } {
+export function stepNames(
+  hook: number,
+  verdict: number,
+): { readonly hook: string; readonly mode: HookName["mode"]; readonly verdict: string } {
   const known = hooks[hook];
   if (known === undefined) return { hook: String(hook), mode: null, verdict: String(verdict) };
   const shown = known.verdict === xdpVerdict ? verdict >>> 0 : verdict;

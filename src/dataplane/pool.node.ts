@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
-import { problems } from "./problems.ts";
 import { ProblemError } from "../problem/index.ts";
 import type { WorkerPool } from "./pool.ts";
+import { problems } from "./problems.ts";
 import type { WorkerReport, WorkerTask } from "./workerTask.ts";
 
 /** The built worker: beside this file in the package, in dist/ when the sources run (tests). */

@@ -6,7 +6,9 @@ export const problems = defineProblems({
   dataplane_started: { message: "{what} must be done before the first run", exit: 2 },
   program_type_wrong: { message: "program {program} is of type {type}, and hook {hook} takes {expected}", exit: 2 },
   map_entry_program: { message: "map {map} has no program {program} to put at index {index}" },
-  map_entry_inner: { message: "map {map} cannot hold {inner} at index {index}: there is no such map, or it does not resemble the declared inner map" },
+  map_entry_inner: {
+    message: "map {map} cannot hold {inner} at index {index}: there is no such map, or it does not resemble the declared inner map",
+  },
   repeat_needs_resident: {
     message: "{source} cannot be repeated: it is not held in memory",
     hint: "repeat a file of at most the size that fits the memory, not standard input",

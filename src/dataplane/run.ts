@@ -5,7 +5,7 @@ import { ProblemError } from "../problem/index.ts";
 import { type LoadedProgram, type RuntimeInstance, runtimeModule, type SimulatedMemory } from "../runtime/index.ts";
 import { Control, runWindow } from "./control.ts";
 import { CpuRunner, type TrapCount } from "./cpuRunner.ts";
-import { type ExpandedOutcome, RecordReader, type RecordNames } from "./expand.ts";
+import { type ExpandedOutcome, type RecordNames, RecordReader } from "./expand.ts";
 import { INTERFACE_LIMIT, type MachineLayout } from "./machine.ts";
 import type { OpenPool, WorkerPool } from "./pool.ts";
 import { problems } from "./problems.ts";
@@ -46,7 +46,8 @@ export interface RunPlace {
 const TURN_MS = 15;
 const DIRECTIONS = { capture: 0, ingress: 1, egress: 2 } as const;
 
-const turn = (): Promise<void> => new Promise((resolve) => (typeof setImmediate === "function" ? setImmediate(resolve) : setTimeout(resolve, 0)));
+const turn = (): Promise<void> =>
+  new Promise((resolve) => (typeof setImmediate === "function" ? setImmediate(resolve) : setTimeout(resolve, 0)));
 
 /** One replay: the main thread's part, and the start and end of the workers'. */
 export class Run {
@@ -184,7 +185,8 @@ export class Run {
   async #start(): Promise<{ end(): Promise<readonly WorkerReport[]> }> {
     const { workers, openPool, memory, layout, programs, cloneSlot, deterministic } = this.#place;
     if (workers === 0) return { end: () => Promise.resolve([{ traps: this.#inline?.traps ?? [] }]) };
-    if (openPool === undefined) throw new ProblemError(problems.dataplane_setting({ what: "openPool", value: "absent", expected: "a way to make threads" }));
+    if (openPool === undefined)
+      throw new ProblemError(problems.dataplane_setting({ what: "openPool", value: "absent", expected: "a way to make threads" }));
     const pool: WorkerPool = openPool(workers);
     const portable = programs.flatMap((program) => program.portable ?? []);
     const tasks = Array.from({ length: workers }, (_, worker) => {

@@ -47,7 +47,8 @@ export class Tallies {
     const bytes = new Uint8Array(this.#view.buffer);
     const zero = (at: number, size: number) => bytes.fill(0, at, at + size);
     for (const state of states) {
-      for (const field of ["outcome_tally", "verdict_tally"] as const) zero(this.#region(state, field), (TALLY_ENTRIES + 1) * TallyEntry.size);
+      for (const field of ["outcome_tally", "verdict_tally"] as const)
+        zero(this.#region(state, field), (TALLY_ENTRIES + 1) * TallyEntry.size);
       zero(this.#region(state, "queue_tallies"), queues.length * QueueTally.size);
       zero(this.#region(state, "device_counters"), deviceCount * DeviceCounters.size);
     }
@@ -88,7 +89,10 @@ export class Tallies {
 
   /** Programs by hook and device, with how often they gave each verdict. `traps` by program's table index. */
   programs(traps: ReadonlyMap<number, number>): ProgramResult[] {
-    const results = new Map<number, { name: string; hook: string; device: string; runs: number; slot: number; verdicts: Record<string, number> }>();
+    const results = new Map<
+      number,
+      { name: string; hook: string; device: string; runs: number; slot: number; verdicts: Record<string, number> }
+    >();
     for (const { key, packets } of this.#lines("verdict_tally")) {
       const what = Number(key & 0xffffffffn);
       const slot = what & 0xffff;

@@ -29,7 +29,13 @@ export class Windows {
   #harvested = 0;
   #spill = 0;
 
-  constructor(memory: SimulatedMemory, runtime: RuntimeInstance, layout: MachineLayout, control: Control, finished: (slot: number) => void) {
+  constructor(
+    memory: SimulatedMemory,
+    runtime: RuntimeInstance,
+    layout: MachineLayout,
+    control: Control,
+    finished: (slot: number) => void,
+  ) {
     this.#memory = memory;
     this.#steering = runtime.exports as unknown as Steering;
     this.#layout = layout;

@@ -1,5 +1,5 @@
-import { array, defineStruct, type FieldType, type Struct, u64 } from "./struct.ts";
 import { FATE_COUNT } from "./outcome.ts";
+import { array, defineStruct, type FieldType, type Struct, u64 } from "./struct.ts";
 
 export interface CounterRow {
   readonly unit: "packets" | "bytes";
@@ -46,7 +46,11 @@ export const QueueCounters = queueCounters.struct;
 export const DeviceCounters = deviceCounters.struct;
 
 /** What one CPU counts of one receive queue: its counters, then the packets of the queue that ended on this CPU, by fate. */
-export const QueueTally = defineStruct("queue_tally", { counters: array(u64, QueueCounters.size / 8), fates: array(u64, FATE_COUNT) }, { counters: 0 });
+export const QueueTally = defineStruct(
+  "queue_tally",
+  { counters: array(u64, QueueCounters.size / 8), fates: array(u64, FATE_COUNT) },
+  { counters: 0 },
+);
 
 /** Entries of a CPU's tables of outcomes and verdicts, a power of two. */
 export const TALLY_ENTRIES = 1024;

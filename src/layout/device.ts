@@ -1,5 +1,5 @@
-import { array, bytes, defineStruct, u16, u32 } from "./struct.ts";
 import { NetDevice } from "./network.ts";
+import { array, bytes, defineStruct, u16, u32 } from "./struct.ts";
 
 /** Entries of an RSS indirection table. Microsoft's RSS specification allows up to 128, and drivers of that size keep to it. */
 export const INDIRECTION_ENTRIES = 128;

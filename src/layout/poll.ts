@@ -63,7 +63,16 @@ export const DeviceBulk = defineStruct("device_bulk", {
 });
 
 /** Frames for one cpumap entry that wait for the end of the poll (struct xdp_bulk_queue). */
-export const CpuBulk = defineStruct("cpu_bulk", { first: u32, last: u32, count: u32, entry: u32, next: u32, listed: u32, cpu: u32, queued: u32 });
+export const CpuBulk = defineStruct("cpu_bulk", {
+  first: u32,
+  last: u32,
+  count: u32,
+  entry: u32,
+  next: u32,
+  listed: u32,
+  cpu: u32,
+  queued: u32,
+});
 /** cpumap entries that one CPU may have frames for in one poll: as many as the poll has packets. */
 export const CPU_BULKS = 64;
 

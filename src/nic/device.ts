@@ -71,11 +71,15 @@ export class Device {
     this.queues = spec.queues ?? 1;
     this.mode = spec.mode ?? "native";
     if (!Number.isInteger(this.queues) || this.queues < 1 || this.queues > INDIRECTION_ENTRIES) {
-      throw new ProblemError(problems.device_setting({ name: spec.name, what: "queues", value: this.queues, expected: `1 to ${INDIRECTION_ENTRIES}` }));
+      throw new ProblemError(
+        problems.device_setting({ name: spec.name, what: "queues", value: this.queues, expected: `1 to ${INDIRECTION_ENTRIES}` }),
+      );
     }
     const mac = spec.mac === undefined ? Uint8Array.of(2, 0, 0, 0, index, 1) : parseMac(spec.mac);
     if (mac === undefined) {
-      throw new ProblemError(problems.device_setting({ name: spec.name, what: "mac", value: spec.mac ?? "", expected: "six hexadecimal bytes" }));
+      throw new ProblemError(
+        problems.device_setting({ name: spec.name, what: "mac", value: spec.mac ?? "", expected: "six hexadecimal bytes" }),
+      );
     }
     this.mac = formatMac(mac);
     const tables = memory.allocate("engine", TOEPLITZ_TABLE_SIZE, 64, `device ${spec.name}`);
@@ -115,7 +119,10 @@ export class Device {
   /** Puts the program at table index `slot` behind the XDP hook. Throws a Problem where the kernel would refuse it. */
   attachXdp(slot: number, mode: XdpMode): void {
     const { view } = this.#memory;
-    for (const [field, there] of [["xdp", "native"], ["generic", "generic"]] as const) {
+    for (const [field, there] of [
+      ["xdp", "native"],
+      ["generic", "generic"],
+    ] as const) {
       if (Layout.read(view, this.address, field) === 0) continue;
       throw new ProblemError((there === mode ? problems.xdp_attached : problems.xdp_mode_conflict)({ name: this.name, there }));
     }

@@ -64,7 +64,12 @@ export class TestMachine {
   }
 
   /** Attaches a program to eth0, or to another device. */
-  attach(hook: Parameters<Dataplane["attach"]>[1], program: ProgramSpec | LoadedProgram, device = "eth0", maps: readonly BpfMap[] = []): LoadedProgram {
+  attach(
+    hook: Parameters<Dataplane["attach"]>[1],
+    program: ProgramSpec | LoadedProgram,
+    device = "eth0",
+    maps: readonly BpfMap[] = [],
+  ): LoadedProgram {
     const loaded = "slot" in program ? program : this.load(program, maps);
     this.dataplane.attach(this.dataplane.device(device)!, hook, loaded);
     return loaded;

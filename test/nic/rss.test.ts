@@ -13,7 +13,14 @@ const vectors = [
   { to: "202.188.127.2", toPort: 1303, from: "153.39.163.191", fromPort: 44251, tcp: 0x10e828a2, ip: 0x5d1809c5 },
   { to: "3ffe:2501:200:3::1", toPort: 1766, from: "3ffe:2501:200:1fff::7", fromPort: 2794, tcp: 0x40207d3d, ip: 0x2cc18cd5 },
   { to: "ff02::1", toPort: 4739, from: "3ffe:501:8::260:97ff:fe40:efab", fromPort: 14230, tcp: 0xdde51bbf, ip: 0x0f0c461c },
-  { to: "fe80::200:f8ff:fe21:67cf", toPort: 38024, from: "3ffe:1900:4545:3:200:f8ff:fe21:67cf", fromPort: 44251, tcp: 0x02d1feef, ip: 0x4b61e985 },
+  {
+    to: "fe80::200:f8ff:fe21:67cf",
+    toPort: 38024,
+    from: "3ffe:1900:4545:3:200:f8ff:fe21:67cf",
+    fromPort: 44251,
+    tcp: 0x02d1feef,
+    ip: 0x4b61e985,
+  },
 ];
 
 const tuple = (from: string, to: string, ports: readonly number[] = []): Uint8Array =>
@@ -31,17 +38,23 @@ function hashOf(frame: Uint8Array): number {
   return (exports.rssHash as (tables: number, frame: number, length: number) => number)(tables, frameAt, frame.length) >>> 0;
 }
 
-test.each(vectors)("$from to $to hashes as published, by definition and in the NIC", ({ from, to, fromPort, toPort, tcp: withPorts, ip: without }) => {
-  expect(toeplitzHash(DEFAULT_RSS_KEY, tuple(from, to, [fromPort, toPort]))).toBe(withPorts);
-  expect(toeplitzHash(DEFAULT_RSS_KEY, tuple(from, to))).toBe(without);
-  const ports = { from: `${from.includes(":") ? `[${from}]` : from}:${fromPort}`, to: `${to.includes(":") ? `[${to}]` : to}:${toPort}` };
-  expect(hashOf(tcp(ports))).toBe(withPorts);
-  expect(hashOf(udp(ports))).toBe(withPorts);
-});
+test.each(vectors)(
+  "$from to $to hashes as published, by definition and in the NIC",
+  ({ from, to, fromPort, toPort, tcp: withPorts, ip: without }) => {
+    expect(toeplitzHash(DEFAULT_RSS_KEY, tuple(from, to, [fromPort, toPort]))).toBe(withPorts);
+    expect(toeplitzHash(DEFAULT_RSS_KEY, tuple(from, to))).toBe(without);
+    const ports = { from: `${from.includes(":") ? `[${from}]` : from}:${fromPort}`, to: `${to.includes(":") ? `[${to}]` : to}:${toPort}` };
+    expect(hashOf(tcp(ports))).toBe(withPorts);
+    expect(hashOf(udp(ports))).toBe(withPorts);
+  },
+);
 
 test("VLAN tags do not change the queue of a flow", () => {
   const plain = udp({ from: "10.0.0.1:1", to: "10.0.0.2:2" });
-  const [tag, inner] = [[0x88, 0xa8, 0, 5], [0x81, 0, 0, 7]];
+  const [tag, inner] = [
+    [0x88, 0xa8, 0, 5],
+    [0x81, 0, 0, 7],
+  ];
   const tagged = Uint8Array.from([...plain.subarray(0, 12), ...tag, ...inner, ...plain.subarray(12)]);
   expect(hashOf(tagged)).toBe(hashOf(plain));
 });
