@@ -119,7 +119,10 @@ export function takeTrap(
   return { reason, message: error.message, detail, instruction: locate(programs, error) };
 }
 
-function locate(programs: readonly Pick<LoadedProgram, "portable">[], error: Error & { readonly instruction?: number }): number | undefined {
+function locate(
+  programs: readonly Pick<LoadedProgram, "portable">[],
+  error: Error & { readonly instruction?: number },
+): number | undefined {
   if (typeof error.instruction === "number") return error.instruction;
   for (const { portable } of programs) {
     if (portable === undefined) continue;
