@@ -12,6 +12,7 @@ export { skbCloneRedirect } from "./cloneRedirect.as";
 export { skbEcnSetCe } from "./ecn.as";
 export { skbGetHashRecalc, skbGetRouteRealm, skbSetHash, skbSetHashInvalid } from "./hash.as";
 export { skbCheckMtu } from "./mtu.as";
+export { skbEventOutput } from "./output.as";
 export { skbReceive } from "./receive.as";
 export { skbRedirect, skbRedirectNeigh, skbRedirectPeer } from "./redirect.as";
 export { skbChangeHead, skbChangeProto, skbChangeTail, skbChangeType } from "./resize.as";

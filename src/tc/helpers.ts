@@ -10,6 +10,7 @@ export const tcHelperRows: readonly HelperRow[] = [
   [19, "bpf_skb_vlan_pop", "skbVlanPop", "i", "s32"],
   [23, "bpf_redirect", "skbRedirect", "il", "s32"],
   [24, "bpf_get_route_realm", "skbGetRouteRealm", "i", "u32"],
+  [25, "bpf_perf_event_output", "skbEventOutput", "iilii", "s32"],
   [26, "bpf_skb_load_bytes", "skbLoadBytes", "iiii", "s32"],
   [28, "bpf_csum_diff", "csumDiff", "iiiii", "u32"],
   [31, "bpf_skb_change_proto", "skbChangeProto", "iil", "s32"],

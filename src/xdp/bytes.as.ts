@@ -38,6 +38,11 @@ function copy(context: u32, offset: u32, buffer: u32, length: u32, writes: bool)
   }
 }
 
+/** Copies the first `length` bytes of the frame, which has them, to `buffer`. */
+export function xdpCopyOut(context: u32, buffer: u32, length: u32): void {
+  copy(context, 0, buffer, length, false);
+}
+
 /** bpf_xdp_load_bytes */
 export function xdpLoadBytes(context: u32, offset: u32, buffer: u32, length: u32): i32 {
   const result = fault(context, offset, length);

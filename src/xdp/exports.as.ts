@@ -1,4 +1,5 @@
 export { xdpAdjustHead, xdpAdjustMeta, xdpAdjustTail, xdpGetBuffLen } from "./adjust.as";
 export { xdpLoadBytes, xdpStoreBytes } from "./bytes.as";
 export { xdpCheckMtu } from "./mtu.as";
+export { xdpEventOutput } from "./output.as";
 export { xdpRedirect, xdpRedirectMap } from "./redirect.as";

@@ -3,6 +3,7 @@ import type { HelperRow } from "../bpf/spec.ts";
 /** Helpers of XDP programs beside the general ones. Names and numbers: include/uapi/linux/bpf.h. */
 export const xdpHelperRows: readonly HelperRow[] = [
   [23, "bpf_redirect", "xdpRedirect", "il", "u32"],
+  [25, "bpf_perf_event_output", "xdpEventOutput", "iilii", "s32"],
   [28, "bpf_csum_diff", "csumDiff", "iiiii", "u32"],
   [44, "bpf_xdp_adjust_head", "xdpAdjustHead", "ii", "s32"],
   [51, "bpf_redirect_map", "xdpRedirectMap", "ill", "u32"],

@@ -34,7 +34,7 @@ const HEADER: u32 = 12;
 
 /** What perfReserve gives instead of an address: a negative errno. */
 export function isError(reserved: i64): bool {
-  return reserved < 0;
+  return u64(reserved) > u64(-4096);
 }
 
 /**
