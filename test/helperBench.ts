@@ -1,5 +1,5 @@
 import { CpuBlock, NetDevice, NetNamespace, SkBuff, XdpContext, XdpFragment } from "../src/layout/index.ts";
-import { createCpus, instantiateRuntime, SimulatedMemory } from "../src/runtime/index.ts";
+import { createCpus, instantiateRuntime, type RuntimeInstance, SimulatedMemory } from "../src/runtime/index.ts";
 
 type HelperFunction = (...values: (number | bigint)[]) => number;
 
@@ -9,12 +9,14 @@ const FRAME = 4096;
 /** A memory with one CPU and devices, for calling helpers of the runtime directly. */
 export class HelperBench {
   readonly memory = new SimulatedMemory();
+  readonly runtime: RuntimeInstance;
   readonly cpu: number;
   readonly namespace: number;
   readonly #exports: Readonly<Record<string, unknown>>;
 
   constructor() {
     const runtime = instantiateRuntime(this.memory.memory, () => {});
+    this.runtime = runtime;
     this.#exports = runtime.exports;
     this.cpu = createCpus(this.memory, { count: 1 }).blocks[0]!;
     (runtime.exports.cpu as WebAssembly.Global).value = this.cpu;
