@@ -1,8 +1,8 @@
 import { CpuBlock_arguments, CpuBlock_result } from "../layout/layout.generated.as";
 import { cpu } from "./cpu.as";
 
-/** The one way from WebAssembly to TypeScript: runs helper `id`, whose arguments and result stand in the CPU block. */
-declare function slow(id: u32): void;
+/** The one way from WebAssembly to TypeScript: runs helper `id`, whose arguments and result stand in the CPU block at `block`. */
+declare function slow(id: u32, block: u32): void;
 
 /** Entry of every cold helper: r1..r5 go to the CPU block as 64-bit words, so that no BigInt crosses the border. */
 export function cold(id: u32, r1: u64, r2: u64, r3: u64, r4: u64, r5: u64): u64 {
@@ -12,6 +12,6 @@ export function cold(id: u32, r1: u64, r2: u64, r3: u64, r4: u64, r5: u64): u64 
   store<u64>(block, r3, CpuBlock_arguments + 16);
   store<u64>(block, r4, CpuBlock_arguments + 24);
   store<u64>(block, r5, CpuBlock_arguments + 32);
-  slow(id);
+  slow(id, block);
   return load<u64>(block, CpuBlock_result);
 }

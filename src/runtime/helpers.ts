@@ -1,4 +1,5 @@
 import { type HelperRow, type HelperSpec, helperTable } from "../bpf/spec.ts";
+import { coldHelperSpecs } from "./coldHelpers.ts";
 
 /** Helpers that all networking program types share. Names and numbers: include/uapi/linux/bpf.h. */
 const rows: readonly HelperRow[] = [
@@ -45,4 +46,4 @@ const callbacks: ReadonlyMap<number, HelperSpec> = new Map(
   ].map(([id, helper]) => [id, { ...helper, callback: true }]),
 );
 
-export const generalHelpers: ReadonlyMap<number, HelperSpec> = helperTable(rows, callbacks);
+export const generalHelpers: ReadonlyMap<number, HelperSpec> = helperTable(rows, callbacks, coldHelperSpecs);

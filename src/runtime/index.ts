@@ -1,4 +1,5 @@
 export { BpfMap, type MapEntry, type MapValue } from "./bpfMap.ts";
+export { type ColdSinks, coldHelpers, type TraceLine } from "./coldHelpers.ts";
 export { type CpuOptions, createCpus, DEFAULT_FUEL, resetCpu, type SimulatedCpus } from "./cpus.ts";
 export { createMap } from "./createMap.ts";
 export { generalHelpers } from "./helpers.ts";

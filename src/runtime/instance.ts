@@ -12,8 +12,8 @@ export interface RuntimeInstance {
   readonly exports: RuntimeExports;
 }
 
-/** Runs a cold helper: its number; arguments and result stand in the CPU block (`arguments`, `result`). */
-export type SlowCall = (helper: number) => void;
+/** Runs a cold helper, by its number; arguments and result stand in the CPU block at address `cpu` (`arguments`, `result`). */
+export type SlowCall = (helper: number, cpu: number) => void;
 
 let compiled: WebAssembly.Module | undefined;
 

@@ -4,6 +4,7 @@ import { CpuBlock, helperNames, TRAP_BUDGET, TRAP_DEPTH, TRAP_HELPER } from "../
 import { ProblemError } from "../../problem/index.ts";
 import {
   type BpfMap,
+  coldHelpers,
   createCpus,
   createMap,
   instantiateRuntime,
@@ -47,9 +48,7 @@ export class CaseMachine {
 
   constructor(engine: CaseEngine) {
     this.#engine = engine;
-    this.#runtime = instantiateRuntime(this.#memory.memory, (helper) => {
-      throw new NotBuilt(`${helperNames.get(helper) ?? helper} is not built`);
-    });
+    this.#runtime = instantiateRuntime(this.#memory.memory, coldHelpers(this.#memory.memory));
   }
 
   /** Runs one case and says whether Linux and the engine agree. */

@@ -1,0 +1,128 @@
+import type { HelperSpec, RuntimeFunction } from "../bpf/spec.ts";
+import { CpuBlock, EINVAL } from "../layout/index.ts";
+import { type FormatMemory, formatText } from "./format.ts";
+import type { SlowCall } from "./instance.ts";
+
+/** A line that a program printed with bpf_trace_printk or bpf_trace_vprintk. */
+export interface TraceLine {
+  readonly cpu: number;
+  /** bpf_ktime_get_ns at that moment. */
+  readonly nanoseconds: bigint;
+  readonly text: string;
+}
+
+/** Where cold helpers leave what they make. */
+export interface ColdSinks {
+  readonly trace?: (line: TraceLine) => void;
+}
+
+/** A cold helper: r1..r5 to the result, both 64 bits without sign. */
+type ColdHelper = (registers: readonly bigint[], memory: ColdMemory, cpu: number, sinks: ColdSinks) => bigint;
+
+/** Most arguments of bpf_snprintf and bpf_trace_vprintk. include/linux/bpf.h: MAX_BPRINTF_VARARGS. */
+const MAX_VARARGS = 12;
+/** Longest line of bpf_trace_printk with its NUL. include/linux/bpf.h: MAX_BPRINTF_BUF. */
+const TRACE_BUFFER = 1024;
+/** Longest format that is looked at; a longer one has no end in sight. */
+const FORMAT_MAX = 65536;
+
+const errno = (value: number): bigint => BigInt.asUintN(64, BigInt(value));
+const low32 = (register: bigint): number => Number(register & 0xffffffffn);
+
+/** The memory as helpers read it: with bounds, and copied out, because it is shared. */
+class ColdMemory implements FormatMemory {
+  readonly #memory: WebAssembly.Memory;
+
+  constructor(memory: WebAssembly.Memory) {
+    this.#memory = memory;
+  }
+
+  get view(): DataView {
+    return new DataView(this.#memory.buffer);
+  }
+
+  bytesAt(address: bigint, size: number): Uint8Array | undefined {
+    const { byteLength } = this.#memory.buffer;
+    if (address === 0n || address + BigInt(size) > BigInt(byteLength)) return undefined;
+    return new Uint8Array(this.#memory.buffer, Number(address), size).slice();
+  }
+
+  textAt(address: bigint, limit: number): Uint8Array | undefined {
+    const { byteLength } = this.#memory.buffer;
+    if (address === 0n || address >= BigInt(byteLength)) return undefined;
+    const at = Number(address);
+    const bytes = new Uint8Array(this.#memory.buffer, at, Math.min(limit, byteLength - at));
+    const end = bytes.indexOf(0);
+    return bytes.slice(0, end < 0 ? bytes.length : end);
+  }
+
+  write(address: bigint, bytes: Uint8Array): void {
+    if (address + BigInt(bytes.length) <= BigInt(this.#memory.buffer.byteLength)) {
+      new Uint8Array(this.#memory.buffer, Number(address), bytes.length).set(bytes);
+    }
+  }
+
+  /** The 64-bit arguments at an address; undefined for a size that the helpers refuse. */
+  arguments(address: bigint, size: number): bigint[] | undefined {
+    if (size % 8 !== 0 || size > MAX_VARARGS * 8 || (size > 0 && address === 0n)) return undefined;
+    const bytes = this.bytesAt(address, size);
+    if (size > 0 && bytes === undefined) return undefined;
+    return Array.from({ length: size / 8 }, (_, index) => new DataView(bytes!.buffer).getBigUint64(index * 8, true));
+  }
+}
+
+/** bpf_snprintf(buffer, size, format, arguments, their size): bytes of the whole text with its NUL, whether they fit or not; or -EINVAL. */
+const snprintf: ColdHelper = ([buffer, size, format, data, dataSize], memory) => {
+  const values = memory.arguments(data!, low32(dataSize!));
+  const text = memory.textAt(format!, FORMAT_MAX);
+  if (values === undefined || text === undefined) return errno(-EINVAL);
+  const room = low32(size!);
+  const made = formatText(text, values, memory, Math.max(room - 1, 0));
+  if (typeof made === "number") return errno(made);
+  if (room > 0) memory.write(buffer!, Uint8Array.of(...made.bytes, 0));
+  return BigInt(made.length + 1);
+};
+
+/** Prints one line; the number of bytes printed, or -EINVAL when the format has no end or is refused. */
+function trace(format: bigint, size: number, values: readonly bigint[], memory: ColdMemory, cpu: number, sinks: ColdSinks): bigint {
+  const limit = Math.min(size, FORMAT_MAX);
+  const text = memory.textAt(format, limit);
+  if (text === undefined || text.length === limit) return errno(-EINVAL);
+  const made = formatText(text, values, memory, TRACE_BUFFER - 1);
+  if (typeof made === "number") return errno(made);
+  const { view } = memory;
+  const nanoseconds = CpuBlock.readBig(view, cpu, "ktime_ns");
+  sinks.trace?.({ cpu: CpuBlock.read(view, cpu, "id"), nanoseconds, text: String.fromCharCode(...made.bytes) });
+  return BigInt(made.length);
+}
+
+const tracePrintk: ColdHelper = ([format, size, ...values], memory, cpu, sinks) => trace(format!, low32(size!), values, memory, cpu, sinks);
+
+const traceVprintk: ColdHelper = ([format, size, data, dataSize], memory, cpu, sinks) => {
+  const values = memory.arguments(data!, low32(dataSize!));
+  return values === undefined ? errno(-EINVAL) : trace(format!, low32(size!), values, memory, cpu, sinks);
+};
+
+const rows: readonly (readonly [id: number, name: string, run: ColdHelper])[] = [
+  [6, "bpf_trace_printk", tracePrintk],
+  [165, "bpf_snprintf", snprintf],
+  [177, "bpf_trace_vprintk", traceVprintk],
+];
+
+const call: RuntimeFunction = { entry: "cold", parameters: ["i32", "i64", "i64", "i64", "i64", "i64"], result: "i64" };
+
+/** The cold helpers as a program type lists them. */
+export const coldHelperSpecs: ReadonlyMap<number, HelperSpec> = new Map(rows.map(([id, name]) => [id, { id, name, call, cold: true }]));
+
+const byNumber: ReadonlyMap<number, ColdHelper> = new Map(rows.map(([id, , run]) => [id, run]));
+
+/** What a thread gives to its runtime instance: runs helper `number` with the arguments in the CPU block and leaves its result there. */
+export function coldHelpers(memory: WebAssembly.Memory, sinks: ColdSinks = {}): SlowCall {
+  const cold = new ColdMemory(memory);
+  return (number, cpu) => {
+    const { view } = cold;
+    const registers = Array.from({ length: 5 }, (_, index) => view.getBigUint64(cpu + CpuBlock.at.arguments + index * 8, true));
+    const result = byNumber.get(number)?.(registers, cold, cpu, sinks) ?? errno(-EINVAL);
+    CpuBlock.writeBig(view, cpu, "result", result);
+  };
+}
