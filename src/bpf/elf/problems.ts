@@ -38,6 +38,9 @@ export const elfProblems = defineProblems({
   elf_program_unknown: { message: "{file} holds no program named {name}", hint: "its programs are {names}", exit: 2 },
   elf_program_other_type: { message: "{name} of {file} is a program of type {actual}, not {wanted}", exit: 2 },
   elf_no_program_of_type: { message: "{file} holds no program of type {wanted}", hint: "its programs are {names}", exit: 2 },
+  setting_malformed: { message: "{setting} sets nothing", hint: "write NAME=VALUE or MAP.max_entries=N", exit: 2 },
+  setting_unknown: { message: "{file} has no global variable or map that {name} could set", hint: "there are {names}", exit: 2 },
+  setting_entries: { message: "{name}={text}: expected a whole number below 2^32", exit: 2 },
   map_contents_form: {
     message: "{map}: {given} given, expected a list of elements",
     hint: 'write [{ "key": …, "value": … }, …], for a per-CPU map also { "key": …, "values": [{ "cpu": 0, "value": … }] }',

@@ -1,0 +1,80 @@
+import { ProblemError, type Result } from "../../problem/index.ts";
+import { asResult, type BtfDataSection, encodeValue } from "../btf/index.ts";
+import type { MapSpec } from "../spec.ts";
+import type { ObjectFile } from "./object.ts";
+import { elfProblems } from "./problems.ts";
+
+/** Entries a map may be given. include/uapi/linux/bpf.h: max_entries has 32 bits. */
+const MOST_ENTRIES = 0xffffffff;
+
+/**
+ * The object with settings changed before it is loaded, each written `NAME=VALUE`: a global variable (VALUE is JSON or bare text, by the
+ * variable's type), or `MAP.max_entries=N`. Read-only variables may be set too: that is what they are for.
+ */
+export function withSettings(object: ObjectFile, settings: readonly string[]): Result<ObjectFile> {
+  return asResult(() => {
+    const maps = settings.reduce<readonly MapSpec[]>((all, setting) => changed(object.file, all, setting), object.maps);
+    return {
+      ...object,
+      maps,
+      programs: object.programs.map((program) => ({ ...program, maps })),
+      otherPrograms: object.otherPrograms.map((program) => ({ ...program, maps })),
+    };
+  });
+}
+
+function changed(file: string, maps: readonly MapSpec[], setting: string): readonly MapSpec[] {
+  const [, name, text] = /^([^=\s]+)=(.*)$/s.exec(setting) ?? [];
+  if (name === undefined || text === undefined) throw new ProblemError(elfProblems.setting_malformed({ setting }, { file }));
+  const sized = maps.findIndex((map) => name === `${map.name}.max_entries`);
+  if (sized !== -1) return maps.with(sized, { ...maps[sized]!, maxEntries: entries(file, name, text) });
+  for (const [index, map] of maps.entries()) {
+    const section = map.btf?.types[map.valueTypeId ?? 0];
+    if (map.btf === undefined || section?.kind !== "datasec") continue;
+    const variable = section.variables.find(({ type }) => {
+      const named = map.btf?.types[type];
+      return named?.kind === "var" && named.name === name;
+    });
+    if (variable === undefined) continue;
+    const bytes = encodeValue(map.btf, variable.type, parsed(text), name);
+    if (!bytes.ok) throw new ProblemError({ ...bytes.problem, exit: 2, at: { file } });
+    const contents = map.contents?.slice() ?? new Uint8Array(map.valueSize);
+    if (variable.offset + bytes.value.length > contents.length)
+      throw new ProblemError(elfProblems.elf_bad_map({ map: map.name, why: `${name} ends behind it` }, { file }));
+    contents.set(bytes.value, variable.offset);
+    return maps.with(index, { ...map, contents });
+  }
+  throw new ProblemError(elfProblems.setting_unknown({ name, file, names: settable(maps) }, { file }));
+}
+
+function entries(file: string, name: string, text: string): number {
+  const count = Number(text);
+  if (!/^(?:0x[0-9a-fA-F]+|\d+)$/.test(text) || count > MOST_ENTRIES)
+    throw new ProblemError(elfProblems.setting_entries({ name, text }, { file }));
+  return count;
+}
+
+/** JSON where it is JSON and loses nothing, else the text: `--set limit=0x10`, `--set name=eth0`, `--set 'last={"port":80}'`. */
+function parsed(text: string): unknown {
+  if (/^-?\d+$/.test(text)) return text;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+/** What may be set, for the hint. */
+function settable(maps: readonly MapSpec[]): string {
+  const names = maps.flatMap((map) => {
+    const section = map.btf?.types[map.valueTypeId ?? 0];
+    return section?.kind === "datasec" ? variableNames(map, section) : [`${map.name}.max_entries`];
+  });
+  return names.length > 20 ? `${names.slice(0, 20).join(", ")}, …` : names.join(", ") || "none";
+}
+
+const variableNames = ({ btf }: MapSpec, { variables }: BtfDataSection): string[] =>
+  variables.flatMap(({ type }) => {
+    const named = btf?.types[type];
+    return named?.kind === "var" ? [named.name] : [];
+  });
