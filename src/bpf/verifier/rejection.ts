@@ -50,6 +50,21 @@ const rows = {
     message: "last insn is not an exit or jmp",
     hint: "instruction {instruction} ends a function but goes on: end every function with exit or goto",
   },
+  function_info_count: {
+    errno: EINVAL,
+    message: "number of funcs in func_info doesn't match number of subprogs",
+    hint: "BTF names {typed} functions, the program has {count}: compile it again with -g",
+  },
+  legacy_load_in_function: {
+    errno: EINVAL,
+    message: "LD_ABS is not allowed in subprogs without BTF",
+    hint: "compile with -g, or inline the function",
+  },
+  tail_call_in_function: {
+    errno: EINVAL,
+    message: "tail_call is not allowed in subprogs without BTF",
+    hint: "compile with -g, or inline the function",
+  },
   load_fields: { errno: EINVAL, message: "BPF_LDX uses reserved fields", hint: "imm must be 0" },
   wide_load_incomplete: { errno: EINVAL, message: "invalid bpf_ld_imm64 insn", hint: "ld_imm64 takes two slots, the second with code 0" },
   wide_load_unknown: {

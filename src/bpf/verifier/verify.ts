@@ -4,6 +4,7 @@ import type { ProgramSpec, ProgramType } from "../spec.ts";
 import { checkCallDepth } from "./callGraph.ts";
 import { unavoidableFault } from "./faults.ts";
 import { findFaults } from "./fields.ts";
+import { checkFunctionInfo } from "./functionInfo.ts";
 import { checkFunctions, type FunctionRange, findFunctions } from "./functions.ts";
 import { checkReachability } from "./reachability.ts";
 import { Rejected, type Rejection, rejectionOf } from "./rejection.ts";
@@ -31,8 +32,9 @@ function check(spec: ProgramSpec, type: ProgramType): VerifiedProgram {
   }
   const ranges = findFunctions(slots);
   checkFunctions(slots, ranges);
-  checkSlots(slots, spec.maps);
   const decoded = decode(spec.instructions);
+  checkFunctionInfo(spec, ranges, decoded);
+  checkSlots(slots, spec.maps);
   checkReachability(slots, decoded);
   const faults = findFaults(slots, decoded, spec, type);
   const unavoidable = unavoidableFault(decoded, faults);

@@ -25,9 +25,12 @@ export function mapSpecOf(map: RowMap, name: string): MapSpec {
 export function programSpecOf(row: Row, index: number, maps: readonly MapSpec[]): ProgramSpec {
   const main = index === 0;
   const name = main ? "main" : `prog_${index}`;
-  const functions: FunctionSpec[] = (main && row.func_info ? row.func_info : [0]).map((instruction, number) => ({
+  const typed = main ? row.func_info : undefined;
+  // The BTF that a row was loaded with is not recorded, only that every function had a type in it.
+  const functions: FunctionSpec[] = (typed ?? [0]).map((instruction, number) => ({
     instruction,
     name: number === 0 ? name : `${name}_function_${number}`,
+    ...(typed === undefined ? {} : { typeId: number + 1 }),
   }));
   return {
     name,

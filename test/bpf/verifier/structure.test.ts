@@ -72,6 +72,19 @@ test.each<[string, string, number, string]>([
   expect(result.problem.hint).toBeTruthy();
 });
 
+test("a function without BTF may not give itself up", () => {
+  const tail = "call sub\nexit\nsub: call 12\nexit";
+  expect(rejected(tail).problem.message).toBe("tail_call is not allowed in subprogs without BTF");
+  const typed = [
+    { instruction: 0, name: "prog", typeId: 1 },
+    { instruction: 2, name: "sub", typeId: 2 },
+  ];
+  expect(accepted(tail, { functions: typed }).functions).toHaveLength(2);
+  expect(rejected(tail, { functions: typed.slice(1) }).problem.message).toBe(
+    "number of funcs in func_info doesn't match number of subprogs",
+  );
+});
+
 test("a rejection names instruction, source line and what to do", () => {
   const lines = [
     { instruction: 0, file: "drop.c", line: 4, column: 1, text: "int drop(struct xdp_md *ctx)" },
