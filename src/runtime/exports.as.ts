@@ -2,7 +2,6 @@ export { jiffies64, ktimeGetBootNs, ktimeGetCoarseNs, ktimeGetNs, ktimeGetTaiNs 
 export { cold } from "./cold.as";
 export { cpu, getNumaNodeId, getSmpProcessorId, setCpu } from "./cpu.as";
 export { dynptrData, dynptrFromMem, dynptrRead, dynptrWrite } from "./dynptr.as";
-export { snprintf } from "./format.as";
 export { releaseLocks, spinLock, spinUnlock } from "./lock.as";
 export { forEachMapElem, loop } from "./loop.as";
 export { arrayLookup, percpuArrayLookup } from "./maps/array.as";

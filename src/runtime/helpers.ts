@@ -26,7 +26,6 @@ const rows: readonly HelperRow[] = [
   [133, "bpf_ringbuf_discard", "ringbufDiscard", "il", "none"],
   [134, "bpf_ringbuf_query", "ringbufQuery", "il", "i64"],
   [160, "bpf_ktime_get_coarse_ns", "ktimeGetCoarseNs", "", "i64"],
-  [165, "bpf_snprintf", "snprintf", "iiiii", "s32"],
   [182, "bpf_strncmp", "strncmp", "iii", "s32"],
   [195, "bpf_map_lookup_percpu_elem", "mapLookupPercpuElem", "iii", "u32"],
   [197, "bpf_dynptr_from_mem", "dynptrFromMem", "iili", "s32"],
