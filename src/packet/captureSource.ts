@@ -153,7 +153,8 @@ export class CaptureSource implements PacketSource {
 
   /** Ends the source before its first packet. */
   refuse(problem: Problem): void {
-    this.#fail(problem);
+    this.#truncated = problem.code === "gzip_truncated";
+    this.#fail({ ...problem, at: { offset: 0, ...problem.at } });
   }
 
   advance(): boolean | Promise<boolean> {

@@ -37,17 +37,19 @@ export interface DumpCaptureOptions {
   readonly count?: number;
 }
 
-/** Where the text goes, in pieces that end with a newline. May return a promise where the receiver must catch up. */
+/** Where the text goes, piece by piece. */
 export type TextSink = (text: string) => void;
 
 /**
  * Writes what a capture holds: interfaces with their options, packets one line each, statistics and names, as text or as one JSON object. Gives the fault that
  * ended it, or null.
  */
-export async function dumpCapture(input: ByteSource, options: DumpCaptureOptions, out: TextSink): Promise<Problem | null> {
-  const memory = new SimulatedMemory();
-  const runtime = instantiateRuntime(memory.memory, () => {});
-  const walk = runtime.exports.captureWalk as CaptureWalk;
+export async function dumpCapture(
+  input: ByteSource,
+  options: DumpCaptureOptions,
+  out: TextSink,
+  { memory, walk } = captureReader(),
+): Promise<Problem | null> {
   const tally = new CaptureTally();
   const dump = dumpOf(options, out);
   const source = await openCapture(memory, input, { ...options, links: "as-is", onBlock: (block) => dump.block(block, source) });
@@ -64,6 +66,12 @@ export async function dumpCapture(input: ByteSource, options: DumpCaptureOptions
   dump.end(source, tally.summary(source));
   await source.close();
   return source.problem;
+}
+
+/** A memory of its own, with the walker in it. */
+export function captureReader(): { readonly memory: SimulatedMemory; readonly walk: CaptureWalk } {
+  const memory = new SimulatedMemory();
+  return { memory, walk: instantiateRuntime(memory.memory, () => {}).exports.captureWalk as CaptureWalk };
 }
 
 /** The parts of a dump, in the order of the file. */

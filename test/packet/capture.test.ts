@@ -264,6 +264,19 @@ test("gzip is unpacked, member after member; a cut or damaged one gives its pack
   }
 });
 
+test("what follows the last gzip member is no part of the capture", async () => {
+  const packed = gzipSync(pcapFile([one()], {}));
+  for (const behind of [1, 2, 3, 100, 16383, 16384, 40000, 70000]) {
+    for (const filling of [0, 0x42, 0xff]) {
+      const file = joined([packed, new Uint8Array(behind).fill(filling)]);
+      for (const most of [1 << 20, 16384, 7000]) {
+        const { source, packets } = await readCapture(trickle(file, most), {}, bench);
+        expect([source.problem, packets.length]).toEqual([null, 1]);
+      }
+    }
+  }
+});
+
 test("a resident capture is walked again from the start, with the same packets and ids that go on", async () => {
   const file = joined([
     sectionHeader(),
