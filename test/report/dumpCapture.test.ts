@@ -61,8 +61,8 @@ interface 0 eth0: EN10MB (1), no snap length, 10^-9 s
  packets    1, 1 of them snapped
  bytes      50 captured of 54
  times      1700000000.000000001 to 1700000000.000000001
- sha256     fd24bffefd5ac3c9c2c8a4a0de69a1c4e4f4c4c1d7b04c0d7ebd7e0b3a1d1a5d
-`.replace(/sha256 .*/, /sha256 .*/.exec(text)?.[0] ?? "no digest"),
+ sha256     ${createHash("sha256").update(cutFrame).digest("hex")}
+`,
   );
 });
 
