@@ -46,7 +46,9 @@ function declarator(btf: Btf, id: number, inner: string, outer: string, names: T
       const parameters = type.parameters.map((one) =>
         one.type === 0 && one.name === "" ? "..." : declaration(btf, one.type, one.name, names, indent, depth + 1),
       );
-      return next(type.result, `${inner}(${parameters.join(", ") || "void"})`);
+      const list = parameters.join(", ") || "void";
+      if (list.length > TEXT_LIMIT) throw new ProblemError(btfProblems.btf_text_too_long({ limit: TEXT_LIMIT }));
+      return next(type.result, `${inner}(${list})`);
     }
     case "var":
     case "func":

@@ -5,7 +5,7 @@ import { btfProblems } from "./problems.ts";
 import type { Btf, BtfComposite, BtfEnum, BtfMember } from "./types.ts";
 
 /** Letters that the types of one object may take in C: damaged types can nest without end. */
-const TEXT_LIMIT = 64 << 20;
+const TEXT_LIMIT = 16 << 20;
 const DEPTH_LIMIT = 64;
 /** Declarations that follow one another's references, before the types are taken for damaged. */
 const CHAIN_LIMIT = 2000;
@@ -26,6 +26,8 @@ class TypePrinter implements TypeNames {
   readonly #done = new Set<number>();
   readonly #open = new Set<number>();
   readonly #forward = new Set<number>();
+  /** Nameless types whose references were seen to: they may be referred to a great many times. */
+  readonly #seen = new Set<number>();
   readonly #names = new Map<number, string>();
   readonly #uses = new Map<string, number>();
   /** Anonymous types that stand inside others: they are written there. */
@@ -97,6 +99,8 @@ class TypePrinter implements TypeNames {
         this.#whole(type.element, next);
         return;
       case "func_proto":
+        if (this.#seen.has(id)) return;
+        this.#seen.add(id);
         for (const to of [type.result, ...type.parameters.map((one) => one.type)]) this.#mentioned(to, next);
         return;
       case "typedef":
@@ -128,10 +132,9 @@ class TypePrinter implements TypeNames {
 
   #composite(id: number, type: BtfComposite, chain: number): void {
     if (type.name === "") {
-      if (this.#open.has(id)) return;
-      this.#open.add(id);
+      if (this.#seen.has(id)) return;
+      this.#seen.add(id);
       for (const { type: member } of type.members) this.#whole(member, chain);
-      this.#open.delete(id);
       return;
     }
     if (this.#done.has(id) || this.#open.has(id)) return;

@@ -11,7 +11,7 @@ import type { Btf, BtfComposite, BtfMember } from "./types.ts";
 export type TypedValue = number | string | boolean | readonly TypedValue[] | { readonly [member: string]: TypedValue };
 
 /** Members and elements that one value may expand to: a union of unions of … grows without bound. */
-const NODE_LIMIT = 4_000_000;
+const NODE_LIMIT = 1_000_000;
 const DEPTH_LIMIT = 64;
 
 /** Keeps where in a value a walk over it stands, for its problems, and how much it has met. */
@@ -28,11 +28,17 @@ export class ValueWalk {
   /** Goes into a member (`.name`) or element (`[3]`). */
   inside<T>(step: string, visit: () => T): T {
     this.#path.push(step);
-    this.#nodes++;
-    if (this.#nodes > NODE_LIMIT || this.#path.length > DEPTH_LIMIT) this.fail("value_too_complex", { limit: NODE_LIMIT });
+    if (this.#path.length > DEPTH_LIMIT) this.fail("value_too_complex", { limit: NODE_LIMIT });
+    this.count();
     const result = visit();
     this.#path.pop();
     return result;
+  }
+
+  /** Counts a member that was met. */
+  count(): void {
+    this.#nodes++;
+    if (this.#nodes > NODE_LIMIT) this.fail("value_too_complex", { limit: NODE_LIMIT });
   }
 
   fail(code: keyof typeof btfProblems, details: Readonly<Record<string, string | number | bigint>> = {}): never {
@@ -61,8 +67,9 @@ export interface NamedMember {
 
 /** The members of a struct or union by name, those of anonymous members among them. */
 export function namedMembers(walk: ValueWalk, type: BtfComposite, base = 0, found: NamedMember[] = [], depth = 0): NamedMember[] {
-  if (depth > DEPTH_LIMIT || found.length > NODE_LIMIT) walk.fail("value_too_complex", { limit: NODE_LIMIT });
+  if (depth > DEPTH_LIMIT) walk.fail("value_too_complex", { limit: NODE_LIMIT });
   for (const member of type.members) {
+    walk.count();
     if (member.name !== "") {
       found.push({ name: member.name, member, bitOffset: base + member.bitOffset });
       continue;

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Btf, type BtfType, declaration, FileRange, parseBtf, printTypes } from "../../../src/bpf/btf/index.ts";
+import { type Btf, type BtfType, declaration, decodeValue, FileRange, parseBtf, printTypes } from "../../../src/bpf/btf/index.ts";
 import { openObject } from "../../../src/bpf/elf/index.ts";
 import { shapes, typesOf } from "./randomTypes.ts";
 
@@ -110,6 +110,28 @@ test("types that contain themselves end in a problem or in text, never in a loop
     }
   }
 });
+
+test("types that would expand without end as text or values end in a problem", () => {
+  // Each refers to the next one twice: 2^60 ways to the last.
+  const twice = (make: (next: number) => BtfType[]): Btf => {
+    const types: BtfType[] = [];
+    for (let level = 0; level < 60; level++) types.push(...make(types.length + 1 + make(0).length));
+    return withTypes(...types, int("int", 4));
+  };
+  const structs = twice((next) => [{ kind: "struct", name: "", size: 4, members: [member("", next, 0), member("", next, 0)] }]);
+  const unions = twice((next) => [{ kind: "union", name: "", size: 4, members: [member("a", next, 0), member("b", next, 0)] }]);
+  const calls = twice((next) => [{ kind: "func_proto", result: 0, parameters: [next, next].map((type) => ({ name: "", type })) }]);
+  for (const btf of [structs, unions]) {
+    expect(decodeValue(btf, 1, new Uint8Array(4))).toMatchObject({ ok: false, problem: { code: "value_too_complex" } });
+    expect(() => declarationWithin(btf)).toThrow();
+  }
+  expect(() => declaration(calls, 1, "f")).toThrow();
+  expect(typeof printTypes(calls)).toBe("string");
+});
+
+/** Prints a named struct that holds type 1. */
+const declarationWithin = ({ types, littleEndian }: Btf): string =>
+  printTypes({ types: [...types, { kind: "struct", name: "outer", size: 4, members: [member("inner", 1, 0)] }], littleEndian });
 
 test("whatever the types, each named one is printed once", () => {
   fc.assert(
