@@ -21,6 +21,7 @@ export function targetsOf(operation: Operation, instruction: number): number[] |
     case "jump":
       return [operation.target];
     case "exit":
+    case "unbuilt":
       return [];
     default:
       return undefined;

@@ -14,8 +14,6 @@ export interface ProgramContext {
   readonly operations: readonly Operation[];
   /** Names of kernel functions, by the number in their call instructions. */
   readonly kfuncNames: ReadonlyMap<number, string>;
-  /** Instructions that cannot run here: unknown helpers, failed relocations. */
-  readonly unbuilt: ReadonlyMap<number, string>;
   /** WebAssembly function of a runtime export. */
   importOf(runtimeFunction: RuntimeFunction): number;
   /** WebAssembly function of the BPF function that begins at an instruction. */

@@ -52,11 +52,6 @@ export class FunctionEmitter implements NodeCode {
     for (let instruction = start; instruction < end; instruction++) {
       const operation = context.program.operations[instruction]!;
       this.marks.push(context.code.position, instruction);
-      if (context.program.unbuilt.has(instruction)) {
-        // What follows in the block is never reached, and its fields may make no sense.
-        emitMissing(context, "id" in operation ? operation.id : 0);
-        return;
-      }
       const checked = instruction === end - 2 ? this.#checkedLookup(node, operation) : undefined;
       if (checked === undefined) this.#emit(operation, instruction);
       else checked.emitKey();
@@ -73,7 +68,7 @@ export class FunctionEmitter implements NodeCode {
     const isNull = comparesWithNull(program.operations[last]!, 0);
     const [taken, otherwise] = graph.successors[node]!;
     const found = isNull === true ? otherwise : taken;
-    if (isNull === undefined || program.unbuilt.has(last) || constantKey(state) !== undefined || found === undefined) return undefined;
+    if (isNull === undefined || constantKey(state) !== undefined || found === undefined) return undefined;
     const single = order.predecessorStart[found + 1]! - order.predecessorStart[found]! === 1;
     if (!single || graph.blocks[found - 1] === undefined || special.has(found) || taken === otherwise) return undefined;
     const checked = new CheckedLookup(this.#context, arrayInR1(state, program.environment.maps)!);
@@ -135,7 +130,7 @@ export class FunctionEmitter implements NodeCode {
         emitExit(context);
         return;
       case "unbuilt":
-        emitMissing(context, operation.code);
+        emitMissing(context, operation.number);
         return;
       case "branch":
       case "mayGoto":
@@ -152,7 +147,6 @@ export class FunctionEmitter implements NodeCode {
     const operation = program.operations[last]!;
     const checked = this.#checkedBy.get(node);
     if (checked !== undefined) checked.pushCondition(comparesWithNull(operation, 0) !== negated);
-    else if (program.unbuilt.has(last)) code.i32(0);
     else if (operation.kind === "branch") this.#alu.condition(operation, negated);
     else if (operation.kind === "mayGoto" && mayGoto !== undefined) {
       code.get(mayGoto);

@@ -59,9 +59,9 @@ export type Operation =
   | { readonly kind: "mayGoto"; readonly target: number }
   | { readonly kind: "jump"; readonly target: number }
   | { readonly kind: "exit" }
-  /** Not built (arena address casts, kernel variables): compiles to a trap that names the opcode. */
-  | { readonly kind: "unbuilt"; readonly code: number }
-  /** The second half of a 16-byte load. */
+  /** Cannot run here (unknown helpers, failed relocations, arena address casts): a trap. `number` is the helper's or kfunc's, else 0. */
+  | { readonly kind: "unbuilt"; readonly number: number }
+  /** The second half of a 16-byte load, and what was merged into another operation. */
   | { readonly kind: "continuation" };
 
 /** For `if rN == 0` true, for `if rN != 0` false: does the branch go where the register is NULL? Undefined for all else. */
@@ -72,8 +72,13 @@ export function comparesWithNull(operation: Operation, register: number): boolea
 }
 
 /** Operations by instruction slot. The program has been checked: every slot holds an instruction of the table, or the second half of one. */
-export function readOperations(instructions: VerifiedProgram["instructions"]): Operation[] {
-  return instructions.map((instruction) => (instruction === undefined ? { kind: "continuation" } : operationOf(instruction)));
+export function readOperations({ instructions, unbuilt }: Pick<VerifiedProgram, "instructions" | "unbuilt">): Operation[] {
+  return instructions.map((instruction, at) => {
+    if (instruction === undefined) return { kind: "continuation" };
+    // The other fields of what cannot run may make no sense.
+    if (unbuilt.has(at)) return { kind: "unbuilt", number: instruction.row.kind === "call" ? instruction.imm : 0 };
+    return operationOf(instruction);
+  });
 }
 
 const sourceOf = ({ src, imm }: Instruction, operand: "imm" | "src" | "none"): Source =>
@@ -115,7 +120,7 @@ function operationOf(instruction: Instruction): Operation {
         case "function":
           return { kind: "callback", dst, target: targetOf(instruction)! };
         case "variable":
-          return { kind: "unbuilt", code: row.code };
+          return { kind: "unbuilt", number: 0 };
       }
       break;
     case "legacy_load":
@@ -141,6 +146,6 @@ function operationOf(instruction: Instruction): Operation {
     case "exit":
       return { kind: "exit" };
     case "address_space_cast":
-      return { kind: "unbuilt", code: row.code };
+      return { kind: "unbuilt", number: 0 };
   }
 }

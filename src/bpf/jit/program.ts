@@ -5,6 +5,7 @@ import { coldEntry, TAIL_CALL } from "./calls.ts";
 import { type ProgramContext, pushCpuField } from "./context.ts";
 import type { CompileEnvironment } from "./environment.ts";
 import { type CompiledFunction, compileFunction } from "./function.ts";
+import { mergeAccesses } from "./merge.ts";
 import { readOperations } from "./operation.ts";
 import { compileInParts } from "./parts.ts";
 import { type TrapTable, trapTable } from "./traps.ts";
@@ -35,7 +36,7 @@ const wasmResults = { i64: ["i64"], u32: ["i32"], s32: ["i32"], none: [] } as co
 /** Name of the export that goes into table slot `slot + index`. */
 const exportName = (index: number): string => (index === 0 ? "program" : `callback${index}`);
 
-type Surroundings = Pick<ProgramContext, "operations" | "environment" | "helpers" | "legacyLoads" | "kfuncNames" | "unbuilt">;
+type Surroundings = Pick<ProgramContext, "operations" | "environment" | "helpers" | "legacyLoads" | "kfuncNames">;
 
 /** Runtime functions that the program's calls may need, each once by its export's name. */
 function neededFunctions({ operations, environment, helpers, legacyLoads, kfuncNames }: Surroundings): RuntimeFunction[] {
@@ -64,14 +65,15 @@ function neededFunctions({ operations, environment, helpers, legacyLoads, kfuncN
  * `cpu` and the functions it calls.
  */
 export function compileProgram(verified: VerifiedProgram, environment: CompileEnvironment): CompiledProgram {
-  const { spec, type, callbacks, unbuilt } = verified;
+  const { spec, type, callbacks } = verified;
+  const operations = readOperations(verified);
+  for (const { start, end } of verified.functions) mergeAccesses(operations, start, end, type.helpers);
   const surroundings: Surroundings = {
     environment,
-    operations: readOperations(verified.instructions),
+    operations,
     helpers: type.helpers,
     legacyLoads: type.legacyLoads,
     kfuncNames: spec.kfuncs ?? new Map(),
-    unbuilt,
   };
   const module = new ModuleWriter(spec.name);
   module.importMemory("env", "memory", { minimum: 1, maximum: 65536, shared: true });
