@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { ProblemError } from "../../problem/index.ts";
 import { benchDevices, benchNeighbours, benchRoutes } from "./cases.ts";
 import { benchProblems } from "./problems.ts";
@@ -27,7 +28,8 @@ export function declareBenchNetwork(): void {
     command(`ip link set ${name} up`);
     for (const address of addresses) command(`ip address add ${address} dev ${name}${address.includes(":") ? " nodad" : ""}`);
   }
-  command("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+  // Read and written by this very thread, so it is this namespace's.
+  for (const switched of ["ipv4/ip_forward", "ipv6/conf/all/forwarding"]) writeFileSync(`/proc/sys/net/${switched}`, "1");
   for (const route of benchRoutes) command(`ip ${family(route)} route add ${route}`);
   for (const neighbour of benchNeighbours) command(`ip ${family(neighbour)} neigh replace ${neighbour} nud permanent`);
 }

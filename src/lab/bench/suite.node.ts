@@ -1,5 +1,5 @@
 import { openKernel } from "../../kernel/index.ts";
-import type { Problem } from "../../problem/index.ts";
+import { type Problem, ProblemError } from "../../problem/index.ts";
 import { readBenchFiles } from "./benchFiles.node.ts";
 import { type BenchCase, benchCases, emptyCases } from "./cases.ts";
 import type { BenchEngine, LoadedForm } from "./engine.ts";
@@ -35,19 +35,29 @@ export const benchProgramNames: readonly string[] = benchCases.map(({ program })
 export async function runBench(options: BenchOptions = {}): Promise<BenchResult> {
   const { programs, kernel = true } = options;
   const cases = benchCases.filter(({ program }) => programs === undefined || programs.includes(program));
-  const opened = kernel ? openKernel() : undefined;
   const simulated = openSimulatedEngines();
-  if (!opened?.ok) {
-    const measurements = await measureAll(cases, simulated, options);
-    return { measurements, kernelMissing: opened?.problem ?? null };
-  }
-  using live = opened.value;
-  const measurements = await live.inNetworkNamespace(() => {
-    declareBenchNetwork();
-    return measureAll(cases, [...simulated, new KernelEngine(live)], options);
+  const withoutKernel = async (kernelMissing: Problem | null): Promise<BenchResult> => ({
+    measurements: await measureAll(cases, simulated, options),
+    kernelMissing,
   });
-  return { measurements, kernelMissing: null };
+  if (!kernel) return withoutKernel(null);
+  const opened = openKernel();
+  if (!opened.ok) return withoutKernel(opened.problem);
+  using live = opened.value;
+  try {
+    const measurements = await live.inNetworkNamespace(() => {
+      declareBenchNetwork();
+      return measureAll(cases, [...simulated, new KernelEngine(live)], options);
+    });
+    return { measurements, kernelMissing: null };
+  } catch (error) {
+    if (error instanceof ProblemError && networkProblems.has(error.problem.code)) return withoutKernel(error.problem);
+    throw error;
+  }
 }
+
+/** A network namespace could not be made or furnished: bpf(2) alone is not enough. */
+const networkProblems: ReadonlySet<string> = new Set(["bench_network", "kernel_call_failed"]);
 
 async function measureAll(
   cases: readonly BenchCase[],
