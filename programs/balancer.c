@@ -2,9 +2,11 @@
 // Proves: flows to a virtual address are spread by consistent hashing, stay with their backend, and leave encapsulated by XDP_TX.
 #include "include/packet.h"
 
-/* Slots of one service's Maglev ring: a prime, so that every backend's permutation visits all of them. */
+/* Slots of a Maglev ring: a prime, so that every backend's permutation visits all of them. */
 #define RING_SIZE 1021
-#define MAX_SERVICES 16
+#define MAX_SERVICES 8192
+/* Sets of backends: services that share one share its ring and its statistics. */
+#define MAX_POOLS 16
 #define MAX_BACKENDS 512
 #define MAX_CONNECTIONS 65536
 
@@ -16,12 +18,12 @@ struct service_key {
   __u8 family; /* 4 or 6 */
 };
 
-/* `id`: which ring and which statistics are the service's, below MAX_SERVICES. */
+/* Which ring and which statistics are the service's, below MAX_POOLS. */
 struct service {
-  __u32 id;
+  __u32 pool;
 };
 
-/* The Maglev ring of a service, made by user space: a flow's hash picks a slot, the slot names the backend. */
+/* The Maglev ring of a pool, made by user space: a flow's hash picks a slot, the slot names the backend. */
 struct ring {
   __u16 backend[RING_SIZE];
 };
@@ -69,7 +71,7 @@ struct {
 
 struct {
   map_number(type, BPF_MAP_TYPE_ARRAY);
-  map_number(max_entries, MAX_SERVICES);
+  map_number(max_entries, MAX_POOLS);
   map_type(key, __u32);
   map_type(value, struct ring);
 } rings SEC(".maps");
@@ -97,10 +99,10 @@ struct {
 
 struct {
   map_number(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  map_number(max_entries, MAX_SERVICES);
+  map_number(max_entries, MAX_POOLS);
   map_type(key, __u32);
   map_type(value, struct statistics);
-} service_stats SEC(".maps");
+} pool_stats SEC(".maps");
 
 /* What was read of a packet. */
 struct flow {
@@ -163,7 +165,7 @@ inlined struct backend *choose_backend(const struct flow *flow, const struct ser
   struct connection *known = bpf_map_lookup_elem(&connections, &flow->connection);
   if (known) return bpf_map_lookup_elem(&backends, &known->backend);
 
-  struct ring *ring = bpf_map_lookup_elem(&rings, &service->id);
+  struct ring *ring = bpf_map_lookup_elem(&rings, &service->pool);
   if (!ring) return NULL;
   __u32 slot = hash_connection(&flow->connection) % RING_SIZE;
   keep_value(slot); /* the verifier does not know the bounds of a remainder */
@@ -241,7 +243,7 @@ inlined int balance(struct xdp_md *ctx) {
 
   struct service *service = bpf_map_lookup_elem(&services, &flow.service);
   if (!service) return XDP_PASS;
-  struct statistics *statistics = bpf_map_lookup_elem(&service_stats, &service->id);
+  struct statistics *statistics = bpf_map_lookup_elem(&pool_stats, &service->pool);
   struct settings *own = bpf_map_lookup_elem(&settings, &zero);
   if (!statistics || !own) return XDP_ABORTED;
   statistics->packets++;

@@ -70,7 +70,7 @@ const lines = [
   ...services.flatMap(({ name, address, port, protocol }, id) => [
     `  # ${name}: ${address} port ${port}`,
     `  - key: { address: ${sixteen(address)}, port: ${port}, protocol: ${protocol}, family: ${family(address)} }`,
-    `    value: { id: ${id} }`,
+    `    value: { pool: ${id} }`,
   ]),
   "backends:",
   ...Object.entries(backends).flatMap(([id, address]) => [
