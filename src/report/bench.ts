@@ -1,5 +1,5 @@
-import { type BenchMachine, type EngineName, type Measurement, ratiosOf, verdictOf } from "../lab/index.ts";
-import { byteCount } from "./quantity.ts";
+import { type BenchMachine, type EngineName, type Measurement, type ReplayRate, ratiosOf, verdictOf } from "../lab/index.ts";
+import { byteCount, count, packetRate } from "./quantity.ts";
 import { type Column, plainTable } from "./table.ts";
 
 /** One row of `bench --json`. Times in nanoseconds a packet; null where the engine was not measured. */
@@ -96,6 +96,9 @@ BPF_PROG_TEST_RUN, a million runs a sample; its whole nanoseconds are refined by
 when the time of a program that returns at once, taken in the same round and engine, is subtracted; programs of less than 20 ns of their own are
 measured by a form that runs the body eight times (*). bpf_fib_lookup runs in a network namespace with the routes that the simulation was told of.`;
 
+const machineLine = ({ cpu, cpus, memoryGiB, copyBytesPerSecond, system, node, v8, commit }: BenchMachine): string =>
+  `${cpu}, ${cpus} CPUs, ${memoryGiB} GiB, copies ${byteCount(copyBytesPerSecond)}/s; ${system}; Node.js ${node} (V8 ${v8}); commit ${commit ?? "unknown"}.`;
+
 const markdownRow = (texts: readonly string[]): string => `| ${texts.join(" | ")} |`;
 
 /** For a file. */
@@ -106,7 +109,7 @@ export function benchMarkdown(measurements: readonly Measurement[], machine: Ben
     "",
     method,
     "",
-    `${machine.cpu}, ${machine.cpus} CPUs, ${machine.memoryGiB} GiB, copies ${byteCount(machine.copyBytesPerSecond)}/s; ${machine.system}; Node.js ${machine.node} (V8 ${machine.v8}); commit ${machine.commit ?? "unknown"}.`,
+    machineLine(machine),
     "Repeat with `npm run bench`.",
     "",
     markdownRow(columns.map(({ heading }) => heading)),
@@ -114,6 +117,60 @@ export function benchMarkdown(measurements: readonly Measurement[], machine: Ben
     ...rows.map(markdownRow),
     "",
     ...verdictLines(measurements),
+    "",
+  ].join("\n");
+}
+
+const replayColumns: readonly Column[] = [
+  { heading: "replay" },
+  { heading: "capture" },
+  { heading: "workers", right: true },
+  { heading: "packets", right: true },
+  { heading: "rate", right: true },
+  { heading: "ns/packet", right: true },
+  { heading: "spread", right: true },
+  { heading: "memory", right: true },
+];
+
+const replayCells = (rate: ReplayRate): string[] => [
+  rate.program,
+  rate.capture,
+  String(rate.workers),
+  count(rate.packets),
+  packetRate(rate.packetsPerSecond.median),
+  (1e9 / rate.packetsPerSecond.median).toFixed(1),
+  `${(rate.packetsPerSecond.spread * 100).toFixed(0)} %`,
+  byteCount(rate.peakBytes),
+];
+
+function copyLine(rates: readonly ReplayRate[]): string {
+  const best = Math.max(...rates.map(({ copyBytesPerSecond }) => copyBytesPerSecond));
+  return `One thread of this machine copies ${byteCount(best)}/s, measured in between.`;
+}
+
+/** Replay rates for a terminal. */
+export const replayText = (rates: readonly ReplayRate[]): string =>
+  `${plainTable(replayColumns, rates.map(replayCells))}\n ${copyLine(rates)}\n`;
+
+const replayMethod = `A capture that lies in memory is replayed on one device with four queues: records are walked, hashed (Toeplitz) and steered to the queues by the main thread, and
+polled, copied into frames and run through the XDP program by the workers; every packet leaves one compact outcome record, which is folded into the summary.
+The rate is the median of the samples, each of so many packets, after one that is not counted; memory is the most that the process ever held.`;
+
+/** Replay rates for a file. */
+export function replayMarkdown(rates: readonly ReplayRate[], machine: BenchMachine): string {
+  return [
+    "# Replay rates",
+    "",
+    replayMethod,
+    "",
+    machineLine(machine),
+    "Repeat with `npm run bench`.",
+    "",
+    markdownRow(replayColumns.map(({ heading }) => heading)),
+    markdownRow(replayColumns.map(({ right }) => (right ? "--:" : "---"))),
+    ...rates.map((rate) => markdownRow(replayCells(rate))),
+    "",
+    copyLine(rates),
     "",
   ].join("\n");
 }

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import { benchProgramNames, describeMachine, type Measurement, runBench } from "../../lab/index.ts";
-import { benchJson, benchMarkdown, benchText } from "../../report/index.ts";
+import { benchProgramNames, describeMachine, type ReplayRate, readCaptureBytes, runBench, runReplayBench } from "../../lab/index.ts";
+import { benchJson, benchMarkdown, benchText, replayMarkdown, replayText } from "../../report/index.ts";
 
 interface Options {
   readonly json?: true;
@@ -10,6 +10,10 @@ interface Options {
   readonly program?: readonly string[];
   readonly rounds: number;
   readonly kernel: boolean;
+  readonly replay: boolean;
+  readonly capture?: string;
+  readonly packets: number;
+  readonly workers?: number;
 }
 
 /** Fewer samples than these say little, and the kernel's whole nanoseconds need them. */
@@ -20,41 +24,67 @@ function parseProgram(name: string, before: readonly string[] = []): readonly st
   return [...before, name];
 }
 
+function parseNumber(text: string): number {
+  const number = Number(text.replaceAll(/[_,]/g, ""));
+  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError("It is a whole number from 1.");
+  return number;
+}
+
 function parseRounds(text: string): number {
-  const rounds = Number(text);
-  if (!Number.isInteger(rounds) || rounds < LEAST_ROUNDS) throw new InvalidArgumentError(`It is a whole number from ${LEAST_ROUNDS}.`);
+  const rounds = parseNumber(text);
+  if (rounds < LEAST_ROUNDS) throw new InvalidArgumentError(`It is a whole number from ${LEAST_ROUNDS}.`);
   return rounds;
 }
 
 export function registerBench(program: Command): void {
   program
     .command("bench")
-    .description("time a packet takes in the interpreter, in the compiler and, where bpf(2) is to be had, in the live kernel")
+    .description("time a packet takes in interpreter, compiler and, where bpf(2) is to be had, live kernel; replay rates by workers")
     .option("--program <name>", "measure this program only (repeatable)", parseProgram)
     .option("--rounds <number>", "samples of each engine", parseRounds, LEAST_ROUNDS)
     .option("--no-kernel", "leave the live kernel out")
-    .option("--json", "print an array with one object for each program and packet")
-    .option("--save <folder>", "also write programs.json and programs.md there, with the method and the machine")
+    .option("--no-replay", "leave the replay rates out")
+    .option("--capture <file>", "measure replay rates with this capture, held in memory, instead of 64-byte frames")
+    .option("--packets <number>", "packets of one sample of the replay rates", parseNumber, 4_000_000)
+    .option("--workers <number>", "most workers of the replay rates (default: one for each CPU)", parseNumber)
+    .option("--json", "print an array with one object for each program and packet; no replay rates")
+    .option("--save <folder>", "also write the results there as JSON and Markdown, with the method and the machine")
     .action(bench);
 }
 
-async function bench({ json, save, program, rounds, kernel }: Options): Promise<void> {
+async function bench(options: Options): Promise<void> {
+  const { json, save, program, rounds, kernel, replay } = options;
   const { measurements, kernelMissing } = await runBench({
     ...(program && { programs: program }),
     rounds,
     kernel,
-    onMeasured: showProgress,
+    onMeasured: ({ program: name, packet }) => showProgress(`${name} on ${packet}`),
   });
   if (kernelMissing !== null) process.stderr.write(`note: ${kernelMissing.message}\n try: ${kernelMissing.hint ?? ""}\n`);
   process.stdout.write(json ? `${JSON.stringify(benchJson(measurements), null, 2)}\n` : benchText(measurements));
+  const rates = json || program || !replay ? [] : await replayRates(options);
+  if (rates.length > 0) process.stdout.write(`\n${replayText(rates)}`);
   if (save === undefined) return;
   const machine = describeMachine();
   mkdirSync(save, { recursive: true });
-  writeFileSync(join(save, "programs.json"), `${JSON.stringify({ machine, results: benchJson(measurements) }, null, 2)}\n`);
-  writeFileSync(join(save, "programs.md"), benchMarkdown(measurements, machine));
+  const write = (name: string, text: string) => writeFileSync(join(save, name), text);
+  write("programs.json", `${JSON.stringify({ machine, results: benchJson(measurements) }, null, 2)}\n`);
+  write("programs.md", benchMarkdown(measurements, machine));
+  if (rates.length === 0) return;
+  write("replay.json", `${JSON.stringify({ machine, results: rates }, null, 2)}\n`);
+  write("replay.md", replayMarkdown(rates, machine));
+}
+
+async function replayRates({ capture, packets, workers }: Options): Promise<ReplayRate[]> {
+  return runReplayBench({
+    ...(capture !== undefined && { capture: { name: basename(capture), bytes: await readCaptureBytes(capture) } }),
+    ...(workers !== undefined && { workers }),
+    packets,
+    onMeasured: ({ program, workers: threads }) => showProgress(`${program} with ${threads} workers`),
+  });
 }
 
 /** One line that is written over, on a terminal only. */
-function showProgress({ program, packet }: Measurement): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K measured ${program} on ${packet}\r`);
+function showProgress(what: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K measured ${what}\r`);
 }
