@@ -1,7 +1,7 @@
 import { defineConfig } from "tsdown";
 
 export default defineConfig({
-  entry: { index: "src/index.ts", cli: "src/cli/main.node.ts" },
+  entry: { index: "src/index.ts", cli: "src/cli/main.node.ts", worker: "src/dataplane/worker.node.ts" },
   format: "esm",
   platform: "node",
   target: "node20",
