@@ -1,12 +1,17 @@
 import type { MapSpec } from "../bpf/spec.ts";
 import {
   BPF_ANY,
+  BPF_F_NO_COMMON_LRU,
   BPF_MAP_TYPE_ARRAY,
+  BPF_MAP_TYPE_LRU_HASH,
+  BPF_MAP_TYPE_LRU_PERCPU_HASH,
   BPF_MAP_TYPE_PERCPU_ARRAY,
   BPF_MAP_TYPE_QUEUE,
   BPF_MAP_TYPE_STACK,
   EINVAL,
   EPERM,
+  HashHeader,
+  LruState,
   MapHeader,
 } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
@@ -112,17 +117,29 @@ export class BpfMap {
    * would give them (with empty keys), others in no particular order. Kinds without entries of their own (RINGBUF, PERF_EVENT_ARRAY, BLOOM_FILTER) have none.
    */
   *entries(): Generator<MapEntry> {
-    const place: ElementPlace = {
-      memory: this.#host.memory,
-      spec: this.spec,
-      address: this.address,
-      elements: this.elements,
-      stride: this.stride,
-    };
-    for (const { key, valueAt } of elementsInUse(place)) {
+    for (const { key, valueAt } of elementsInUse(this.#place)) {
       const value = this.#read(valueAt);
       if (!isSparseArray(this.spec.type) || !isZero(value as Uint8Array)) yield [key, value];
     }
+  }
+
+  /** How many entries `entries` would give, without reading their values where the kind allows it. */
+  get used(): number {
+    if (isSparseArray(this.spec.type)) return [...this.entries()].length;
+    let count = 0;
+    for (const _ of elementsInUse(this.#place)) count++;
+    return count;
+  }
+
+  /** Entries that an LRU map gave up to make room for others, since it was made; undefined for other kinds. */
+  get evicted(): number | undefined {
+    if (this.spec.type !== BPF_MAP_TYPE_LRU_HASH && this.spec.type !== BPF_MAP_TYPE_LRU_PERCPU_HASH) return undefined;
+    const { view } = this.#host.memory;
+    const first = HashHeader.read(view, this.address, "lru");
+    const states = (this.spec.flags & BPF_F_NO_COMMON_LRU) === 0 ? 1 : this.#host.cpus.blocks.length;
+    let sum = 0;
+    for (let state = 0; state < states; state++) sum += LruState.read(view, first + state * LruState.size, "evicted");
+    return sum;
   }
 
   /** Removes every entry; array kinds are zeroed. */
@@ -165,6 +182,10 @@ export class BpfMap {
   inner(key: Uint8Array): BpfMap | undefined {
     const value = this.lookup(key);
     return value === undefined ? undefined : this.#host.mapAt(readU32(value as Uint8Array));
+  }
+
+  get #place(): ElementPlace {
+    return { memory: this.#host.memory, spec: this.spec, address: this.address, elements: this.elements, stride: this.stride };
   }
 
   #checkKey(key: Uint8Array): void {
