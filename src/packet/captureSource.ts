@@ -30,7 +30,7 @@ import { whenThere } from "./byteSource.ts";
 import type { CaptureMemory, CaptureWindow } from "./captureWindow.ts";
 import { type CaptureFormat, PCAP_FILE_HEADER } from "./formats.ts";
 import { canBecomeEthernet, isEthernet, type LinkPolicy, linkTreatment, linkTypeName } from "./linkTypes.ts";
-import { type BlockOption, readOptions } from "./options.ts";
+import { type BlockOption, optionsLength, readOptions } from "./options.ts";
 import { problems } from "./problems.ts";
 import type { PacketSource, SourceInterface } from "./source.ts";
 import { tickConversion } from "./timeResolution.ts";
@@ -39,6 +39,8 @@ import { tickConversion } from "./timeResolution.ts";
 export const MAX_LINKS = 1024;
 /** Interfaces of a whole capture whose descriptions are kept. */
 const MAX_INTERFACES = 65536;
+/** Bytes of blocks whose options are kept, over the whole capture: more than any tool writes, and little enough to hold. */
+const MAX_KEPT = 16 << 20;
 /** Oddities are told once each; a damaged file could have millions. */
 const MAX_WARNINGS = 16;
 
@@ -84,6 +86,7 @@ export class CaptureSource implements PacketSource {
   #problem: Problem | null = null;
   #truncated = false;
   #ended = false;
+  #kept = 0;
   /** Sections and interfaces met in this pass; a pass after a rewind meets those of the first again. */
   #passSections = 0;
   #passInterfaces = 0;
@@ -288,8 +291,10 @@ export class CaptureSource implements PacketSource {
     if (link >= MAX_LINKS) return this.#fail(problems.capture_too_many_interfaces({ most: MAX_LINKS, where: "section" }, this.#here));
     if (index >= MAX_INTERFACES)
       return this.#fail(problems.capture_too_many_interfaces({ most: MAX_INTERFACES, where: "capture" }, this.#here));
-    if (index === this.#interfaces.length)
-      this.#interfaces.push({ ...description, index, section: Math.max(this.#passSections - 1, 0), littleEndian });
+    if (index === this.#interfaces.length) {
+      const options = this.#keep(description.options);
+      this.#interfaces.push({ ...description, options, index, section: Math.max(this.#passSections - 1, 0), littleEndian });
+    }
     const { kind, convert } = linkTreatment(description.linkType, this.#settings.links);
     const at = this.#links + link * CaptureLink.size;
     const { view } = this.#memory;
@@ -304,6 +309,14 @@ export class CaptureSource implements PacketSource {
       CaptureLink.writeBig(view, at, field, time[field]);
     this.#set("link_count", link + 1);
     return true;
+  }
+
+  /** The options, as long as there is room for them. */
+  #keep(options: readonly BlockOption[]): readonly BlockOption[] {
+    this.#kept += optionsLength(options);
+    if (this.#kept <= MAX_KEPT) return options;
+    this.#warn(`sections and interfaces have more than ${MAX_KEPT >> 20} MiB of options; those of the later ones were left out`);
+    return [];
   }
 
   /** The block at the cursor carries no packet: takes in what it says, and goes behind it. */
@@ -350,8 +363,9 @@ export class CaptureSource implements PacketSource {
     const section = readSection(bytes, littleEndian);
     const { major, minor } = section;
     if (major !== 1) return this.#fail(problems.capture_version({ major, minor }, this.#here));
-    // Sections are kept as long as they say something; a capture of millions of bare ones stays small.
-    if (this.#passSections === this.#sections.length && this.#sections.length < MAX_INTERFACES) this.#sections.push(section);
+    // A capture may have millions of sections; what it is read into stays small.
+    if (this.#passSections === this.#sections.length && this.#sections.length < MAX_INTERFACES)
+      this.#sections.push({ ...section, options: this.#keep(section.options) });
     this.#passSections++;
     this.#set("swapped", littleEndian ? 0 : 1);
     this.#set("first_interface", this.#passInterfaces);

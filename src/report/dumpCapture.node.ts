@@ -136,15 +136,24 @@ function textDump({ hex }: DumpCaptureOptions, out: TextSink): Dump {
   };
 }
 
+/** Characters of JSON on blocks without packets that are held back until the packets are written. */
+const BLOCKS_ROOM = 16 << 20;
+
 /** One object: packets first, since formats and interfaces are known for certain only at the end. */
 function jsonDump({ hex }: DumpCaptureOptions, out: TextSink): Dump {
   let packets = 0;
-  const blocks: object[] = [];
+  const blocks: string[] = [];
+  let room = BLOCKS_ROOM;
+  let leftOut = 0;
   return {
     begin: () => out('{"packets":['),
     block(block, source) {
       const described = blockJson(block, source);
-      if (described !== undefined && blocks.length < 65536) blocks.push(described);
+      if (described === undefined) return;
+      const text = JSON.stringify(described);
+      room -= text.length;
+      if (room >= 0) blocks.push(text);
+      else leftOut++;
     },
     packet(packet, source) {
       const described = source.interfaces[packet.interface];
@@ -178,8 +187,8 @@ function jsonDump({ hex }: DumpCaptureOptions, out: TextSink): Dump {
         fcs_length: one.fcsLength,
         options: optionsJson("interface", one.options, one.littleEndian),
       }));
-      const rest = { format, error, interfaces, blocks, warnings: source.warnings, summary };
-      out(`\n],${JSON.stringify(rest).slice(1)}\n`);
+      const rest = { format, error, interfaces, blocks_left_out: leftOut, warnings: source.warnings, summary };
+      out(`\n],"blocks":[${blocks.join(",")}],${JSON.stringify(rest).slice(1)}\n`);
     },
   };
 }

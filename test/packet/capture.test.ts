@@ -294,6 +294,22 @@ test("a resident capture is walked again from the start, with the same packets a
     expect(again.map(({ id }) => id)).toEqual([BigInt(2 * pass + 1), BigInt(2 * pass + 2)]);
   }
   expect(source.interfaces.length).toBe(2);
+
+  const cut = pcapFile([one(), one(), one()], {}).subarray(0, 190);
+  const classic = await readCapture(cut, { resident: 1 << 20 }, bench);
+  expect([classic.packets.length, classic.source.problem?.code]).toEqual([2, "capture_truncated"]);
+  classic.source.rewind();
+  expect((await readPackets(classic.source, bench)).map(shape)).toEqual(classic.packets.map(shape));
+  expect(classic.source.problem?.code).toBe("capture_truncated");
+});
+
+test("options of interfaces beyond all measure are left out, and their interfaces kept", async () => {
+  const long = joined([...Array.from({ length: 7 }, () => option(1, new Uint8Array(65000))), new Uint8Array(4)]);
+  const described = block(1, joined([numbers(true, [2, 1], [2, 0], [4, 96]), long]));
+  const { source } = await readCapture(joined([sectionHeader(), ...Array.from({ length: 40 }, () => described)]), {}, bench);
+  expect([source.problem, source.interfaces.length]).toEqual([null, 40]);
+  expect(source.interfaces.filter(({ options }) => options.length === 7).length).toBe(36);
+  expect(source.warnings).toEqual([expect.stringContaining("16 MiB of options")]);
 });
 
 test("a window is reused only after the packets in it were released", async () => {
