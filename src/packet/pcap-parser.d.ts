@@ -2,11 +2,6 @@
 declare module "pcap-parser" {
   import type { EventEmitter } from "node:events";
 
-  interface GlobalHeader {
-    readonly snapshotLength: number;
-    readonly linkLayerType: number;
-  }
-
   interface PacketHeader {
     readonly timestampSeconds: number;
     readonly timestampMicroseconds: number;
@@ -15,7 +10,7 @@ declare module "pcap-parser" {
   }
 
   interface Parser {
-    on(event: "globalHeader", listener: (header: GlobalHeader) => void): this;
+    on(event: "globalHeader", listener: () => void): this;
     on(event: "packetHeader", listener: (header: PacketHeader) => void): this;
     on(event: "packetData", listener: (data: Uint8Array) => void): this;
   }

@@ -6,24 +6,26 @@ import { PCAP_FILE_HEADER } from "./formats.ts";
 const INPUT = 65536;
 
 /**
- * Reads a classic capture with microseconds through the package pcap-parser, and hands on what that made of it as such a capture in little endian: same lengths, same
+ * Reads a classic capture with microseconds through the package pcap-parser, and hands on what that made of it as such a capture again: same byte order, lengths and
  * offsets. Other formats, and versions that the package refuses, pass by unchanged. The package says nothing of a capture that ends inside a record: the bytes it
  * left lying follow as they were counted, so that the reader behind it finds the record cut short.
  */
 export async function throughPcapParser(input: ByteSource): Promise<ByteSource> {
   const header = await readFully(input, PCAP_FILE_HEADER);
-  return isItsFormat(header) ? parsed(header, input) : bytesAfter(header, input);
+  const littleEndian = byteOrder(header);
+  return littleEndian === undefined ? bytesAfter(header, input) : parsed(header, littleEndian, input);
 }
 
-function isItsFormat(header: Uint8Array): boolean {
-  if (header.length < PCAP_FILE_HEADER) return false;
+/** Whether a file header of the package's own format and version is in little endian; undefined for all others. */
+function byteOrder(header: Uint8Array): boolean | undefined {
+  if (header.length < PCAP_FILE_HEADER) return undefined;
   const view = new DataView(header.buffer);
   const littleEndian = view.getUint32(0, true) === 0xa1b2c3d4;
-  if (!littleEndian && view.getUint32(0, false) !== 0xa1b2c3d4) return false;
-  return view.getUint16(4, littleEndian) === 2 && view.getUint16(6, littleEndian) === 4;
+  if (!littleEndian && view.getUint32(0, false) !== 0xa1b2c3d4) return undefined;
+  return view.getUint16(4, littleEndian) === 2 && view.getUint16(6, littleEndian) === 4 ? littleEndian : undefined;
 }
 
-function parsed(header: Uint8Array, input: ByteSource): ByteSource {
+function parsed(header: Uint8Array, littleEndian: boolean, input: ByteSource): ByteSource {
   /** The package wants a readable stream; it only listens, and is told to begin. */
   const stream = Object.assign(new EventEmitter(), { pause() {}, resume() {} });
   const ready: Uint8Array[] = [];
@@ -36,9 +38,9 @@ function parsed(header: Uint8Array, input: ByteSource): ByteSource {
     if (bytes.length > 0) ready.push(bytes);
   };
   parse(stream)
-    .on("globalHeader", ({ snapshotLength, linkLayerType }) => push(words(0xa1b2c3d4, 0x00040002, 0, 0, snapshotLength, linkLayerType)))
+    .on("globalHeader", () => push(header))
     .on("packetHeader", (record) =>
-      push(words(record.timestampSeconds, record.timestampMicroseconds, record.capturedLength, record.originalLength)),
+      push(words(littleEndian, record.timestampSeconds, record.timestampMicroseconds, record.capturedLength, record.originalLength)),
     )
     .on("packetData", push);
   const give = (bytes: Uint8Array) => {
@@ -91,9 +93,9 @@ async function readFully(input: ByteSource, length: number): Promise<Uint8Array>
   return bytes.slice(0, count);
 }
 
-function words(...values: readonly number[]): Uint8Array {
+function words(littleEndian: boolean, ...values: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(4 * values.length);
   const view = new DataView(bytes.buffer);
-  for (const [index, value] of values.entries()) view.setUint32(4 * index, value, true);
+  for (const [index, value] of values.entries()) view.setUint32(4 * index, value, littleEndian);
   return bytes;
 }

@@ -41,6 +41,8 @@ test("pcap-parser and the walker agree on captures of either byte order, however
         expect(other.packets).toEqual(own.packets);
         expect(other.source.problem).toEqual(own.source.problem);
         expect(other.source.truncated).toBe(own.source.truncated);
+        expect(other.source.format).toBe(own.source.format);
+        expect(other.source.interfaces).toEqual(own.source.interfaces);
       },
     ),
     { numRuns: 80 },
