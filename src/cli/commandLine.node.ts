@@ -1,10 +1,8 @@
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import packageJson from "../../package.json" with { type: "json" };
 import { registerBench } from "./commands/bench.node.ts";
 import { registerConformance } from "./commands/conformance.node.ts";
 import { registerDump } from "./commands/dump.node.ts";
-
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
 
 /** The program with all its commands. Each command's file registers itself; a command that is not built does not appear. */
 export function commandLine(): Command {
@@ -12,7 +10,7 @@ export function commandLine(): Command {
     .description(
       "Simulates XDP and TC packet processing: BPF objects and captures in, what Linux 6.18 would have done with every packet out.",
     )
-    .version(version)
+    .version(packageJson.version)
     .showHelpAfterError("(run with --help for the options)")
     .exitOverride();
   registerBench(program);
