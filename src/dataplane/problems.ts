@@ -9,6 +9,11 @@ export const problems = defineProblems({
   map_entry_inner: {
     message: "map {map} cannot hold {inner} at index {index}: there is no such map, or it does not resemble the declared inner map",
   },
+  map_entry_form: { message: "{path}: {given} is not {expected}" },
+  map_entry_refused: {
+    message: "{path}: the map refuses the entry (-{errno}, errno as Linux gives it)",
+    hint: "7 is E2BIG (no room, or an index past the end), 17 EEXIST, 22 EINVAL, 1 EPERM (frozen)",
+  },
   repeat_needs_resident: {
     message: "{source} cannot be repeated: it is not held in memory",
     hint: "repeat a file of at most the size that fits the memory, not standard input",

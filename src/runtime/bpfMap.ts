@@ -70,6 +70,11 @@ export class BpfMap {
     return isPerCpu(this.spec.type);
   }
 
+  /** Simulated CPUs that the machine has: values of a per-CPU kind. */
+  get cpuCount(): number {
+    return this.#host.cpus.blocks.length;
+  }
+
   get frozen(): boolean {
     return this.#frozen;
   }

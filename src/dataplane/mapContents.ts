@@ -1,0 +1,145 @@
+import { decodeKey, decodeMapValue, encodeKey, findProgram, readMapEntries } from "../bpf/elf/index.ts";
+import type { ProgramTypeName } from "../bpf/spec.ts";
+import {
+  BPF_MAP_TYPE_ARRAY_OF_MAPS,
+  BPF_MAP_TYPE_CPUMAP,
+  BPF_MAP_TYPE_DEVMAP,
+  BPF_MAP_TYPE_DEVMAP_HASH,
+  BPF_MAP_TYPE_HASH_OF_MAPS,
+  BPF_MAP_TYPE_PROG_ARRAY,
+} from "../layout/index.ts";
+import { ProblemError, type Result } from "../problem/index.ts";
+import type { BpfMap } from "../runtime/index.ts";
+import type { LoadedObject } from "./loadedObject.ts";
+import { problems } from "./problems.ts";
+
+/** What entries may name beside numbers. */
+export interface ContentsPlace {
+  readonly object: LoadedObject;
+  /** Type of the programs that a PROG_ARRAY's entries name. */
+  readonly programType: ProgramTypeName;
+  /** Ifindex of a device by name. */
+  readonly ifindex: (device: string) => number | undefined;
+}
+
+/**
+ * Fills a map with contents as a user writes them: `[{ key, value }]`, or an object from keys to values, by BTF type or in hexadecimal. What names something may be
+ * named: programs in a PROG_ARRAY, devices (or ifindexes) in a DEVMAP, maps in a map of maps; `{ ifindex, program }` and `{ qsize, program }` give an entry a program.
+ * Throws a Problem that names map and entry.
+ */
+export function fillMap(place: ContentsPlace, map: BpfMap, contents: unknown): void {
+  switch (map.type) {
+    case BPF_MAP_TYPE_PROG_ARRAY:
+      for (const { key, value, path } of namedEntries(map, contents)) write(map, key, slotBytes(programSlot(place, map, value, path)), path);
+      return;
+    case BPF_MAP_TYPE_DEVMAP:
+    case BPF_MAP_TYPE_DEVMAP_HASH:
+      for (const { key, value, path } of namedEntries(map, contents)) write(map, key, targetBytes(place, map, value, path, "ifindex"), path);
+      return;
+    case BPF_MAP_TYPE_CPUMAP:
+      for (const { key, value, path } of namedEntries(map, contents)) write(map, key, targetBytes(place, map, value, path, "qsize"), path);
+      return;
+    case BPF_MAP_TYPE_ARRAY_OF_MAPS:
+    case BPF_MAP_TYPE_HASH_OF_MAPS:
+      for (const { key, value, path } of namedEntries(map, contents)) writeInner(place, map, key, value, path);
+      return;
+    default:
+      for (const [index, { key, value, cpuValues }] of taken(readMapEntries(map.spec, contents)).entries()) {
+        const path = `${map.name}[${index}]`;
+        write(map, key, cpuValues === undefined ? value! : perCpu(map, value, cpuValues), path);
+      }
+  }
+}
+
+/** A map's entries as values by BTF type (or hexadecimal), in bpftool's words. */
+export function dumpMap(map: BpfMap): unknown[] {
+  return [...map.entries()].map(([key, value]) => ({
+    key: decodeKey(map.spec, key),
+    ...(value instanceof Uint8Array
+      ? { value: decodeMapValue(map.spec, value) }
+      : { values: value.map((one, cpu) => ({ cpu, value: decodeMapValue(map.spec, one) })) }),
+  }));
+}
+
+interface NamedEntry {
+  readonly key: Uint8Array;
+  readonly value: unknown;
+  readonly path: string;
+}
+
+function namedEntries(map: BpfMap, contents: unknown): NamedEntry[] {
+  const entry = (key: unknown, value: unknown, path: string) => ({ key: taken(encodeKey(map.spec, key, `${path}.key`)), value, path });
+  if (Array.isArray(contents))
+    return contents.map((one: unknown, index) => {
+      const path = `${map.name}[${index}]`;
+      if (!isObject(one) || !("key" in one) || !("value" in one)) throw entryProblem(path, one, "{ key, value }");
+      return entry(one.key, one.value, path);
+    });
+  if (!isObject(contents)) throw entryProblem(map.name, contents, "a list of { key, value } or an object from keys to values");
+  return Object.entries(contents).map(([key, value]) => entry(key, value, `${map.name}[${key}]`));
+}
+
+function programSlot(place: ContentsPlace, map: BpfMap, name: unknown, path: string): number {
+  if (typeof name !== "string") throw entryProblem(path, name, "the name of a program of the object");
+  const found = findProgram(place.object.object, name);
+  if (!found.ok) throw new ProblemError(problems.map_entry_program({ map: map.name, program: name, index: path }));
+  return place.object.load({ ...found.value, type: place.programType }).slot;
+}
+
+/** The value of a DEVMAP or CPUMAP entry: ifindex or queue size, then the table slot of its program where the map has room for one. */
+function targetBytes(place: ContentsPlace, map: BpfMap, value: unknown, path: string, word: "ifindex" | "qsize"): Uint8Array {
+  const fields = isObject(value) ? value : { [word]: value };
+  const unknown = Object.keys(fields).find((field) => field !== word && field !== "program");
+  if (unknown !== undefined || !(word in fields)) throw entryProblem(path, value, `a number or { ${word}, program }`);
+  const given = fields[word];
+  const number = word === "ifindex" && typeof given === "string" ? place.ifindex(given) : given;
+  if (typeof number !== "number" || !Number.isInteger(number) || number < 0 || number > 0xffffffff)
+    throw entryProblem(`${path}.${word}`, given, word === "ifindex" ? "a device's name or ifindex" : "a number of frames");
+  const bytes = new Uint8Array(map.spec.valueSize);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, number, true);
+  if (fields.program !== undefined) {
+    if (bytes.length < 8) throw entryProblem(path, value, "no program: the map's values have no room for one");
+    view.setUint32(4, programSlot(place, map, fields.program, path), true);
+  }
+  return bytes;
+}
+
+function writeInner(place: ContentsPlace, map: BpfMap, key: Uint8Array, value: unknown, path: string): void {
+  const inner = typeof value === "string" ? place.object.map(value) : undefined;
+  if (inner === undefined || map.setInner(key, inner) < 0)
+    throw new ProblemError(problems.map_entry_inner({ map: map.name, inner: String(value), index: path }));
+}
+
+function perCpu(map: BpfMap, fallback: Uint8Array | undefined, cpuValues: readonly { readonly cpu: number; readonly value: Uint8Array }[]): Uint8Array[] {
+  const current = map.cpuCount;
+  const values = Array.from({ length: current }, () => fallback ?? new Uint8Array(map.spec.valueSize));
+  for (const { cpu, value } of cpuValues) {
+    if (cpu >= current) throw entryProblem(`${map.name}: cpu`, cpu, `a CPU below ${current}`);
+    values[cpu] = value;
+  }
+  return values;
+}
+
+function write(map: BpfMap, key: Uint8Array, value: Uint8Array | readonly Uint8Array[], path: string): void {
+  const error = map.update(key, value);
+  if (error < 0) throw new ProblemError(problems.map_entry_refused({ path, errno: -error }));
+}
+
+function slotBytes(slot: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, slot, true);
+  return bytes;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+
+function entryProblem(path: string, given: unknown, expected: string): ProblemError {
+  const text = JSON.stringify(given, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value)) ?? "nothing";
+  return new ProblemError(problems.map_entry_form({ path, given: text.slice(0, 80), expected }));
+}
+
+function taken<T>(result: Result<T>): T {
+  if (!result.ok) throw new ProblemError(result.problem);
+  return result.value;
+}
