@@ -2,6 +2,7 @@ import { Command } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { registerBench } from "./commands/bench.node.ts";
 import { registerConformance } from "./commands/conformance.node.ts";
+import { registerReplay } from "./commands/replay.node.ts";
 import { registerDump } from "./commands/dump.node.ts";
 
 /** The program with all its commands. Each command's file registers itself; a command that is not built does not appear. */
@@ -13,8 +14,9 @@ export function commandLine(): Command {
     .version(packageJson.version)
     .showHelpAfterError("(run with --help for the options)")
     .exitOverride();
-  registerBench(program);
-  registerConformance(program);
+  registerReplay(program);
   registerDump(program);
+  registerConformance(program);
+  registerBench(program);
   return program;
 }

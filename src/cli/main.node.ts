@@ -12,6 +12,8 @@ async function main(argv: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    // A reader that went away (`| head`) is no failure.
+    if (error instanceof Error && "code" in error && error.code === "EPIPE") return 0;
     return reportFailure(error);
   }
 }

@@ -21,7 +21,7 @@ export type TcDirection = "ingress" | "egress";
 /** A device as a caller describes it. What is absent takes a default. */
 export interface DeviceSpec {
   readonly name: string;
-  /** "02:00:00:00:00:01"; 02:00:00:00:00:01 for the first device unless said, 02:00:00:00:01:01 for the second, and so on. */
+  /** As "02:00:00:00:00:01". Unless said one that captures hardly hold: 02:78:64:70 ("xdp"), then the device's place in two bytes. */
   readonly mac?: string;
   readonly ifindex?: number;
   /** 1,500 unless said. */
@@ -75,7 +75,7 @@ export class Device {
         problems.device_setting({ name: spec.name, what: "queues", value: this.queues, expected: `1 to ${INDIRECTION_ENTRIES}` }),
       );
     }
-    const mac = spec.mac === undefined ? Uint8Array.of(2, 0, 0, 0, index, 1) : parseMac(spec.mac);
+    const mac = spec.mac === undefined ? Uint8Array.of(0x02, 0x78, 0x64, 0x70, index >> 8, index & 0xff) : parseMac(spec.mac);
     if (mac === undefined) {
       throw new ProblemError(
         problems.device_setting({ name: spec.name, what: "mac", value: spec.mac ?? "", expected: "six hexadecimal bytes" }),

@@ -117,6 +117,16 @@ function deviceLines(result: RunResult): string {
     .join("");
 }
 
+/** How full the maps are: backends 12/512 · connections 4,980/65,536. Empty without maps. */
+export function mapLines(maps: readonly { readonly name: string; readonly used: number; readonly limit: number }[]): string {
+  if (maps.length === 0) return "";
+  return `\n${wrap(
+    " maps  ",
+    maps.map(({ name, used, limit }) => `${name} ${count(used)}/${count(limit)}`),
+    120,
+  )}`;
+}
+
 /** `items` joined by " · " behind `lead`, broken into lines of at most `width`. */
 function wrap(lead: string, items: readonly string[], width: number): string {
   const lines: string[] = [];

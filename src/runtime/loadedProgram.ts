@@ -20,6 +20,8 @@ export interface LoadedProgram {
   readonly slot: number;
   readonly slots: number;
   readonly engine: Engine;
+  /** Bytes of its WebAssembly module; 0 for an interpreted program. */
+  readonly wasmBytes: number;
   readonly verified: VerifiedProgram;
   /** The maps that its references stand for, by index in the spec's `maps`. */
   readonly maps: readonly BpfMap[];
@@ -70,7 +72,7 @@ export class ProgramLoader {
       throw new ProblemError(problems.program_table_full({ program: verified.spec.name, limit: MAX_PROGRAMS }));
     this.#next += slots;
     const environment = { slot, maps: maps.map(compiledMap), mapOperation, tailCallSlot };
-    const loaded = { name: verified.spec.name, slot, slots, engine, verified, maps };
+    const loaded = { name: verified.spec.name, slot, slots, engine, wasmBytes: 0, verified, maps };
     const { runtime } = this.#host;
     if (engine === "interp") {
       installInterpreted(interpretProgram(verified, environment, runtime), runtime.table);
@@ -79,7 +81,7 @@ export class ProgramLoader {
     const { bytes, ...compiled } = compileProgram(verified, environment);
     const portable: PortableProgram = { module: new WebAssembly.Module(bytes), compiled };
     installPortable(portable, runtime);
-    return { ...loaded, portable };
+    return { ...loaded, wasmBytes: bytes.length, portable };
   }
 }
 

@@ -29,4 +29,15 @@ export const problems = defineProblems({
     exit: 2,
   },
   dump_option: { message: "{option} is for {wanted}, and this is {given}", exit: 2 },
+  map_unknown: {
+    message: "no object has a map {map}",
+    hint: "the maps are {names}",
+  },
+  object_unreadable: {
+    message: "the object cannot be read ({reason})",
+    hint: "name a file that clang --target=bpf has made, as FILE.o or FILE.o:PROGRAM",
+  },
+  output_unwritable: {
+    message: "the output cannot be written ({reason})",
+  },
 });

@@ -1,0 +1,160 @@
+import { availableParallelism } from "node:os";
+import { type Command, Option } from "commander";
+import packageJson from "../../../package.json" with { type: "json" };
+import { Dataplane, type RunResult } from "../../dataplane/index.ts";
+import { openWorkerPool } from "../../dataplane/pool.node.ts";
+import { bytesFromFile } from "../../packet/file.node.ts";
+import { gunzip } from "../../packet/gzip.node.ts";
+import { bytesFromStream, type CaptureSource, openCapture, parseMac } from "../../packet/index.ts";
+import { throughPcapParser } from "../../packet/pcapParserSource.node.ts";
+import { ProblemError } from "../../problem/index.ts";
+import { loadedLines, mapLines, runJson, summaryText } from "../../report/index.ts";
+import { formatProblem } from "../failure.node.ts";
+import { DeviceOptions } from "../options/devices.ts";
+import { readMapOption } from "../options/mapContents.node.ts";
+import { wholeNumber } from "../options/number.ts";
+import { startProgress } from "../progress.node.ts";
+import { OutcomeOutputs } from "../replay/outputs.node.ts";
+import { ReplayPrograms } from "../replay/programs.node.ts";
+import { attachments, dataplaneDevices, neighbours, routes } from "../replay/request.ts";
+
+interface Options {
+  readonly cpus?: number;
+  readonly workers?: number;
+  readonly deterministic?: true;
+  readonly seed: number;
+  readonly engine: "jit" | "interp";
+  readonly route: readonly string[];
+  readonly neigh: readonly string[];
+  readonly map: readonly string[];
+  readonly dumpMaps?: true;
+  readonly repeat: number;
+  readonly direction: "capture" | "ingress" | "egress";
+  readonly asEthernet?: true;
+  readonly json?: true;
+  readonly jsonl?: string;
+  readonly output?: string;
+}
+
+/** A capture is held in memory for --repeat up to this size, unpacked. */
+const RESIDENT_LIMIT = 1 << 30;
+
+export function registerReplay(program: Command): void {
+  const devices = new DeviceOptions();
+  const list = (text: string, before: readonly string[]) => [...before, text];
+  program
+    .command("replay")
+    .description("replay a capture through programs on simulated devices and tell what became of every packet")
+    .argument("<capture>", "a pcap or pcapng file, packed with gzip or not; - for standard input")
+    .option("--dev <name,…>", "a device: NAME[,mac=,ifindex=,mtu=,addr=,queues=,mode=]; the options below that name a hook belong to the last --dev", (text) => devices.dev(text))
+    .option("--xdp <obj[:program]>", "the device's XDP program", (text) => devices.xdp(text))
+    .option("--tc-ingress <obj[:program]>", "a direct-action classifier at clsact ingress; repeatable", (text) => devices.ingress(text))
+    .option("--tc-egress <obj[:program]>", "the same at egress", (text) => devices.egress(text))
+    .option("--mode <mode>", "where the device runs XDP: native (the default) or generic", (text) => devices.mode(text))
+    .option("--queues <n>", "receive queues of the device", (text) => devices.queues(text))
+    .option("--cpus <n>", "simulated CPUs; as many as the most queues of a device unless said", wholeNumber("--cpus", 1, 128))
+    .option("--workers <n>", "threads that run the CPUs", wholeNumber("--workers", 1, 128))
+    .option("--deterministic", "CPUs take turns in virtual time, on one thread")
+    .option("--seed <n>", "seed of the programs' random numbers", wholeNumber("--seed", 0, Number.MAX_SAFE_INTEGER), 0)
+    .option("--route <route>", "a route in ip's grammar, 'DST via GW dev IF'; repeatable", list, [])
+    .option("--neigh <neighbour>", "a neighbour in ip's grammar, 'IP lladdr MAC dev IF'; repeatable", list, [])
+    .option("--map <name=contents>", "contents of a map: NAME=FILE, NAME={…}, or FILE for several; repeatable", list, [])
+    .option("--dump-maps", "print what the maps hold in the end")
+    .option("-o, --output <file>", "write a pcapng file with every packet's final bytes, verdicts and fate")
+    .option("--json", "print the summary as one JSON object")
+    .option("--jsonl <file>", "write one line of JSON a packet; - for standard output")
+    .option("--repeat <n>", "replay the capture so often", wholeNumber("--repeat", 1, 1e9), 1)
+    .option("--as-ethernet", "give packets that are not Ethernet (raw IP, Linux cooked, null) an Ethernet header")
+    .addOption(new Option("--direction <way>", "which way packets enter").choices(["capture", "ingress", "egress"]).default("capture"))
+    .addOption(new Option("--engine <name>", "what runs the programs").choices(["jit", "interp"]).default("jit"))
+    .action((capture: string, options: Options) => replay(capture, devices, options));
+}
+
+async function replay(path: string, deviceOptions: DeviceOptions, options: Options): Promise<void> {
+  const requests = deviceOptions.finish();
+  const devices = dataplaneDevices(requests, undefined);
+  const dataplane = new Dataplane({
+    devices,
+    routes: routes(options.route),
+    neighbours: neighbours(options.neigh),
+    ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
+    seed: BigInt(options.seed),
+    engine: options.engine,
+    workers: options.workers ?? defaultWorkers(),
+    deterministic: options.deterministic ?? false,
+    openPool: openWorkerPool,
+  });
+  const programs = new ReplayPrograms(dataplane);
+  for (const attachment of attachments(requests)) programs.attach(attachment);
+  for (const request of options.map.flatMap(readMapOption)) programs.fill(request);
+
+  const input = path === "-" ? await throughPcapParser(bytesFromStream(process.stdin)) : bytesFromFile(path);
+  const source = await openCapture(dataplane.memory, input, {
+    name: path === "-" ? "standard input" : path,
+    links: options.asEthernet ? "as-ethernet" : "refuse",
+    ...pickMac(dataplane.devices[0]?.mac),
+    gunzip,
+    release: dataplane.release,
+    resident: options.repeat > 1 ? RESIDENT_LIMIT : 0,
+  });
+  if (source.problem !== null && source.format.startsWith("other")) throw new ProblemError(inFile(source.problem, path));
+  const human = options.json === undefined && options.jsonl !== "-";
+  if (human) process.stdout.write(`${loadedLines(programs.lines)}${programs.lines.length > 0 ? "\n" : ""}`);
+  const outputs = new OutcomeOutputs({
+    ...(options.jsonl === undefined ? {} : { jsonl: options.jsonl }),
+    ...(options.output === undefined ? {} : { capture: options.output }),
+    application: `xdplane ${packageJson.version}`,
+  });
+  const result = await run(dataplane, source, outputs, input.size ?? 0, options);
+
+  const maps = options.dumpMaps ? programs.dump() : null;
+  if (options.json) process.stdout.write(runJson(result, programs.lines, maps));
+  else if (human) {
+    process.stdout.write(summaryText(result) + mapLines(programs.fillings()));
+    if (maps !== null) process.stdout.write(`\n${JSON.stringify(maps, bigintAsString, 2)}\n`);
+  }
+  for (const warning of source.warnings) process.stderr.write(`note: ${path}: ${warning}\n`);
+  if (source.problem !== null) {
+    process.stderr.write(formatProblem(inFile(source.problem, path)));
+    process.exitCode = source.problem.exit;
+  }
+}
+
+/** Runs the capture through; Ctrl-C ends it with what was taken in until then, a second one at once. */
+async function run(dataplane: Dataplane, source: CaptureSource, outputs: OutcomeOutputs, size: number, { repeat, direction }: Options): Promise<RunResult> {
+  const stop = new AbortController();
+  const interrupt = () => stop.abort();
+  process.once("SIGINT", interrupt);
+  process.once("SIGTERM", interrupt);
+  const progress = startProgress(size * repeat);
+  try {
+    return await dataplane.run(source, {
+      repeat,
+      direction,
+      signal: stop.signal,
+      keepBytes: outputs.wantsBytes,
+      onProgress: (packets, bytes) => progress.update(bytes, packets),
+      ...(outputs.wanted ? { onOutcome: (expanded) => outputs.write(expanded) } : {}),
+    });
+  } finally {
+    progress.stop();
+    outputs.close();
+    process.off("SIGINT", interrupt);
+    process.off("SIGTERM", interrupt);
+    await source.close();
+  }
+}
+
+/** Made Ethernet headers bear the device's address, so that what came in is taken for what the device would accept. */
+const pickMac = (mac: string | undefined) => {
+  const ownMac = parseMac(mac ?? "");
+  return ownMac === undefined ? {} : { ownMac };
+};
+
+/** One thread steers and reads; the others run CPUs. */
+const defaultWorkers = (): number => Math.max(1, Math.min(availableParallelism(), 64) - 1);
+
+const inFile = (problem: NonNullable<CaptureSource["problem"]>, file: string) =>
+  problem.at.file === undefined ? { ...problem, at: { ...problem.at, file } } : problem;
+
+const bigintAsString = (_key: string, value: unknown): unknown => (typeof value === "bigint" ? String(value) : value);

@@ -1,0 +1,107 @@
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { openObject, selectProgram } from "../../bpf/elf/index.ts";
+import { type ContentsPlace, type Dataplane, dumpMap, fillMap, type LoadedObject } from "../../dataplane/index.ts";
+import { ProblemError, type Result } from "../../problem/index.ts";
+import type { LoadedLine } from "../../report/index.ts";
+import type { MapContentsRequest } from "../options/mapContents.node.ts";
+import { problems } from "../options/problems.ts";
+import type { Attachment } from "./request.ts";
+
+/** The objects of a replay: each file is opened once, so that its programs share its maps. */
+export class ReplayPrograms {
+  readonly #dataplane: Dataplane;
+  readonly #objects = new Map<string, { readonly loaded: LoadedObject; readonly type: Attachment["type"] }>();
+  readonly #lines: LoadedLine[] = [];
+
+  constructor(dataplane: Dataplane) {
+    this.#dataplane = dataplane;
+  }
+
+  /** One line for each attached program. */
+  get lines(): readonly LoadedLine[] {
+    return this.#lines;
+  }
+
+  /** Checks, compiles and attaches a program. Throws a Problem with the object's path. */
+  attach({ device: name, hook, type, program: { path, program: wanted } }: Attachment): void {
+    const started = performance.now();
+    const loaded = this.#open(path, type);
+    const spec = taken(selectProgram(loaded.object, { type, ...(wanted === undefined ? {} : { name: wanted }) }));
+    const program = inFile(path, () => loaded.load(spec));
+    const device = this.#dataplane.device(name)!;
+    this.#dataplane.attach(device, hook, program);
+    const elapsedNs = (performance.now() - started) * 1e6;
+    this.#lines.push({
+      name: `${basename(path)}:${spec.name}`,
+      where: hook === "xdp" ? `xdp, ${device.mode} on ${name}` : `clsact ${hook} on ${name}`,
+      instructions: program.verified.instructions.length,
+      wasmBytes: program.wasmBytes,
+      elapsedNs,
+      engine: program.engine,
+      unbuilt: [...new Set([...program.verified.unbuilt.values()])],
+    });
+  }
+
+  /** Fills a map of the objects with what the user wrote. */
+  fill({ map: name, contents, file }: MapContentsRequest): void {
+    const owners = [...this.#objects.values()].filter(({ loaded }) => loaded.map(name) !== undefined);
+    if (owners.length === 0) {
+      const names = [...this.#objects.values()].flatMap(({ loaded }) => loaded.maps.map((map) => map.name));
+      throw new ProblemError(problems.map_unknown({ map: name, names: names.join(", ") || "none" }, { file }));
+    }
+    for (const { loaded, type } of owners) {
+      const place: ContentsPlace = { object: loaded, programType: type, ifindex: (device) => this.#dataplane.device(device)?.ifindex };
+      inFile(file, () => fillMap(place, loaded.map(name)!, contents));
+    }
+  }
+
+  /** Contents of all maps by name; those of objects that share a name carry the object's too. */
+  dump(): Record<string, unknown> {
+    const dumped: Record<string, unknown> = {};
+    for (const [path, { loaded }] of this.#objects) {
+      for (const map of loaded.maps) dumped[map.name in dumped ? `${basename(path)}:${map.name}` : map.name] = dumpMap(map);
+    }
+    return dumped;
+  }
+
+  /** Entries in use of each map, for the summary. */
+  fillings(): { readonly name: string; readonly used: number; readonly limit: number }[] {
+    return [...this.#objects.values()].flatMap(({ loaded }) =>
+      loaded.maps.map((map) => ({ name: map.name, used: [...map.entries()].length, limit: map.spec.maxEntries })),
+    );
+  }
+
+  #open(path: string, type: Attachment["type"]): LoadedObject {
+    const known = this.#objects.get(path);
+    if (known !== undefined) return known.loaded;
+    const object = taken(openObject(readObject(path), { file: path }));
+    const loaded = inFile(path, () => this.#dataplane.open(object));
+    this.#objects.set(path, { loaded, type });
+    return loaded;
+  }
+}
+
+function readObject(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    throw new ProblemError(problems.object_unreadable({ reason }, { file: path }));
+  }
+}
+
+/** Adds the file to a problem that does not know it. */
+function inFile<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof ProblemError) || error.problem.at.file !== undefined) throw error;
+    throw new ProblemError({ ...error.problem, at: { ...error.problem.at, file } });
+  }
+}
+
+function taken<T>(result: Result<T>): T {
+  if (!result.ok) throw new ProblemError(result.problem);
+  return result.value;
+}
