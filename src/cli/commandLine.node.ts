@@ -2,8 +2,8 @@ import { Command } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { registerBench } from "./commands/bench.node.ts";
 import { registerConformance } from "./commands/conformance.node.ts";
-import { registerReplay } from "./commands/replay.node.ts";
 import { registerDump } from "./commands/dump.node.ts";
+import { registerReplay } from "./commands/replay.node.ts";
 
 /** The program with all its commands. Each command's file registers itself; a command that is not built does not appear. */
 export function commandLine(): Command {

@@ -30,11 +30,13 @@ export interface ContentsPlace {
 export function fillMap(place: ContentsPlace, map: BpfMap, contents: unknown): void {
   switch (map.type) {
     case BPF_MAP_TYPE_PROG_ARRAY:
-      for (const { key, value, path } of namedEntries(map, contents)) write(map, key, slotBytes(programSlot(place, map, value, path)), path);
+      for (const { key, value, path } of namedEntries(map, contents))
+        write(map, key, slotBytes(programSlot(place, map, value, path)), path);
       return;
     case BPF_MAP_TYPE_DEVMAP:
     case BPF_MAP_TYPE_DEVMAP_HASH:
-      for (const { key, value, path } of namedEntries(map, contents)) write(map, key, targetBytes(place, map, value, path, "ifindex"), path);
+      for (const { key, value, path } of namedEntries(map, contents))
+        write(map, key, targetBytes(place, map, value, path, "ifindex"), path);
       return;
     case BPF_MAP_TYPE_CPUMAP:
       for (const { key, value, path } of namedEntries(map, contents)) write(map, key, targetBytes(place, map, value, path, "qsize"), path);
@@ -111,7 +113,11 @@ function writeInner(place: ContentsPlace, map: BpfMap, key: Uint8Array, value: u
     throw new ProblemError(problems.map_entry_inner({ map: map.name, inner: String(value), index: path }));
 }
 
-function perCpu(map: BpfMap, fallback: Uint8Array | undefined, cpuValues: readonly { readonly cpu: number; readonly value: Uint8Array }[]): Uint8Array[] {
+function perCpu(
+  map: BpfMap,
+  fallback: Uint8Array | undefined,
+  cpuValues: readonly { readonly cpu: number; readonly value: Uint8Array }[],
+): Uint8Array[] {
   const current = map.cpuCount;
   const values = Array.from({ length: current }, () => fallback ?? new Uint8Array(map.spec.valueSize));
   for (const { cpu, value } of cpuValues) {

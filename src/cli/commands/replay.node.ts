@@ -46,7 +46,11 @@ export function registerReplay(program: Command): void {
     .command("replay")
     .description("replay a capture through programs on simulated devices and tell what became of every packet")
     .argument("<capture>", "a pcap or pcapng file, packed with gzip or not; - for standard input")
-    .option("--dev <name,…>", "a device: NAME[,mac=,ifindex=,mtu=,addr=,queues=,mode=]; the options below that name a hook belong to the last --dev", (text) => devices.dev(text))
+    .option(
+      "--dev <name,…>",
+      "a device: NAME[,mac=,ifindex=,mtu=,addr=,queues=,mode=]; the options below that name a hook belong to the last --dev",
+      (text) => devices.dev(text),
+    )
     .option("--xdp <obj[:program]>", "the device's XDP program", (text) => devices.xdp(text))
     .option("--tc-ingress <obj[:program]>", "a direct-action classifier at clsact ingress; repeatable", (text) => devices.ingress(text))
     .option("--tc-egress <obj[:program]>", "the same at egress", (text) => devices.egress(text))
@@ -121,7 +125,13 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
 }
 
 /** Runs the capture through; Ctrl-C ends it with what was taken in until then, a second one at once. */
-async function run(dataplane: Dataplane, source: CaptureSource, outputs: OutcomeOutputs, size: number, { repeat, direction }: Options): Promise<RunResult> {
+async function run(
+  dataplane: Dataplane,
+  source: CaptureSource,
+  outputs: OutcomeOutputs,
+  size: number,
+  { repeat, direction }: Options,
+): Promise<RunResult> {
   const stop = new AbortController();
   const interrupt = () => stop.abort();
   process.once("SIGINT", interrupt);
