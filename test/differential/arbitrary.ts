@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { type InstructionRow, instructionRows } from "../../src/bpf/isa/index.ts";
+import { idiom, offsetIn, type Region } from "./idioms.ts";
 import { type GeneratedProgram, type Instruction, PACKET_SIZE, STACK_SIZE, STATE_SIZE, type Statement } from "./program.ts";
 
 /** What the programs may hold beside what every kernel takes. */
@@ -67,22 +68,9 @@ const wideLoad: fc.Arbitrary<Instruction> = fc.record({ dst: register, value: wo
   high: Number(BigInt.asIntN(32, value >> 32n)),
 }));
 
-/** Where instructions may go: base register, first offset, bytes, whether accesses must be aligned. */
-interface Region {
-  readonly base: number;
-  readonly from: number;
-  readonly size: number;
-  readonly aligned: boolean;
-}
 const stack: Region = { base: 10, from: -STACK_SIZE, size: STACK_SIZE, aligned: true };
 const state: Region = { base: 8, from: 0, size: STATE_SIZE, aligned: false };
 const packet: Region = { base: 9, from: 0, size: PACKET_SIZE, aligned: false };
-
-const offsetIn = ({ from, size, aligned }: Region, bytes: number, place: number): number => {
-  const last = size - bytes;
-  const at = place % (last + 1);
-  return from + (aligned ? at - (at % bytes) : at);
-};
 
 const place = fc.nat({ max: 63 });
 
@@ -126,6 +114,7 @@ function statements(flavour: Flavour, callees: readonly number[], hasPacket: boo
       { weight: 2, arbitrary: orderedAccess(flavour.unalignedAtomics) },
     )
     .map((fields): Statement => ({ kind: "instruction", fields }));
+  const sequence = idiom(hasPacket ? [stack, state, packet] : [stack, state]).map((fields): Statement => ({ kind: "sequence", fields }));
   const helper: fc.Arbitrary<Statement> = fc.oneof(
     fc.record({ kind: fc.constant("update" as const), keyFrom: register, valueFrom: register, flags: fc.nat({ max: 2 }) }),
     fc.record({ kind: fc.constant("delete" as const), keyFrom: register }),
@@ -145,6 +134,7 @@ function statements(flavour: Flavour, callees: readonly number[], hasPacket: boo
   const block = (depth: number): fc.Arbitrary<Statement[]> => {
     const simple = [
       { weight: 14, arbitrary: instruction },
+      { weight: 2, arbitrary: sequence },
       { weight: 1, arbitrary: helper },
       ...calls.map((arbitrary) => ({ weight: 1, arbitrary })),
     ];

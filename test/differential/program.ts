@@ -28,6 +28,7 @@ export type Instruction = Partial<SlotFields> & Pick<SlotFields, "code">;
 
 export type Statement =
   | { readonly kind: "instruction"; readonly fields: Instruction }
+  | { readonly kind: "sequence"; readonly fields: readonly Instruction[] }
   | {
       readonly kind: "branch";
       readonly fields: Instruction;
@@ -187,6 +188,9 @@ class ProgramWriter {
     switch (statement.kind) {
       case "instruction":
         out.emit(statement.fields);
+        return;
+      case "sequence":
+        for (const fields of statement.fields) out.emit(fields);
         return;
       case "branch": {
         const taken = out.label();
