@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import { benchProgramNames, describeMachine, type ReplayRate, readCaptureBytes, runBench, runReplayBench } from "../../lab/index.ts";
+import { benchProgramNames, describeMachine, type Measurement, type ReplayRate, readCaptureBytes, runBench, runReplayBench } from "../../lab/index.ts";
 import { benchJson, benchMarkdown, benchText, replayMarkdown, replayText } from "../../report/index.ts";
 
 interface Options {
@@ -10,6 +10,7 @@ interface Options {
   readonly program?: readonly string[];
   readonly rounds: number;
   readonly kernel: boolean;
+  readonly programs: boolean;
   readonly replay: boolean;
   readonly capture?: string;
   readonly packets: number;
@@ -43,6 +44,7 @@ export function registerBench(program: Command): void {
     .option("--program <name>", "measure this program only (repeatable)", parseProgram)
     .option("--rounds <number>", "samples of each engine", parseRounds, LEAST_ROUNDS)
     .option("--no-kernel", "leave the live kernel out")
+    .option("--no-programs", "leave the times of programs out: replay rates only")
     .option("--no-replay", "leave the replay rates out")
     .option("--capture <file>", "measure replay rates with this capture, held in memory, instead of 64-byte frames")
     .option("--packets <number>", "packets of one sample of the replay rates", parseNumber, 4_000_000)
@@ -53,7 +55,27 @@ export function registerBench(program: Command): void {
 }
 
 async function bench(options: Options): Promise<void> {
-  const { json, save, program, rounds, kernel, replay } = options;
+  const { json, save, program } = options;
+  const measurements = options.programs ? await programTimes(options) : [];
+  if (json) process.stdout.write(`${JSON.stringify(benchJson(measurements), null, 2)}\n`);
+  else if (measurements.length > 0) process.stdout.write(benchText(measurements));
+  const rates = json || program || !options.replay ? [] : await replayRates(options);
+  if (rates.length > 0) process.stdout.write(`\n${replayText(rates)}`);
+  if (save !== undefined) saveResults(save, measurements, rates);
+}
+
+function saveResults(folder: string, measurements: readonly Measurement[], rates: readonly ReplayRate[]): void {
+  const machine = describeMachine();
+  mkdirSync(folder, { recursive: true });
+  const write = (name: string, results: unknown, text: string): void => {
+    writeFileSync(join(folder, `${name}.json`), `${JSON.stringify({ machine, results }, null, 2)}\n`);
+    writeFileSync(join(folder, `${name}.md`), text);
+  };
+  if (measurements.length > 0) write("programs", benchJson(measurements), benchMarkdown(measurements, machine));
+  if (rates.length > 0) write("replay", rates, replayMarkdown(rates, machine));
+}
+
+async function programTimes({ program, rounds, kernel }: Options): Promise<readonly Measurement[]> {
   const { measurements, kernelMissing } = await runBench({
     ...(program && { programs: program }),
     rounds,
@@ -61,18 +83,7 @@ async function bench(options: Options): Promise<void> {
     onMeasured: ({ program: name, packet }) => showProgress(`${name} on ${packet}`),
   });
   if (kernelMissing !== null) process.stderr.write(`note: ${kernelMissing.message}\n try: ${kernelMissing.hint ?? ""}\n`);
-  process.stdout.write(json ? `${JSON.stringify(benchJson(measurements), null, 2)}\n` : benchText(measurements));
-  const rates = json || program || !replay ? [] : await replayRates(options);
-  if (rates.length > 0) process.stdout.write(`\n${replayText(rates)}`);
-  if (save === undefined) return;
-  const machine = describeMachine();
-  mkdirSync(save, { recursive: true });
-  const write = (name: string, text: string) => writeFileSync(join(save, name), text);
-  write("programs.json", `${JSON.stringify({ machine, results: benchJson(measurements) }, null, 2)}\n`);
-  write("programs.md", benchMarkdown(measurements, machine));
-  if (rates.length === 0) return;
-  write("replay.json", `${JSON.stringify({ machine, results: rates }, null, 2)}\n`);
-  write("replay.md", replayMarkdown(rates, machine));
+  return measurements;
 }
 
 async function replayRates({ capture, packets, workers }: Options): Promise<ReplayRate[]> {

@@ -11,7 +11,7 @@ export interface BenchMachine {
   readonly v8: string;
   /** Commit of the working tree, or null outside of one. */
   readonly commit: string | null;
-  /** Bytes that one thread of this machine copies in a second, in blocks of 128 MiB. */
+  /** Bytes that one thread of this machine copies in a second, in blocks of 64 MiB. */
   readonly copyBytesPerSecond: number;
 }
 
@@ -26,11 +26,11 @@ function commit(): string | null {
 
 /** The best of several copies of a block that no cache holds. */
 export function measureCopyBandwidth(): number {
-  const size = 128 << 20;
+  const size = 64 << 20;
   const from = new Uint8Array(size).fill(1);
   const to = new Uint8Array(size);
   let best = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 3; round++) {
     const start = performance.now();
     to.set(from);
     best = Math.min(best, performance.now() - start);
