@@ -1,7 +1,15 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import { benchProgramNames, describeMachine, type Measurement, type ReplayRate, readCaptureBytes, runBench, runReplayBench } from "../../lab/index.ts";
+import {
+  benchProgramNames,
+  describeMachine,
+  type Measurement,
+  type ReplayRate,
+  readCaptureBytes,
+  runBench,
+  runReplayBench,
+} from "../../lab/index.ts";
 import { benchJson, benchMarkdown, benchText, replayMarkdown, replayText } from "../../report/index.ts";
 
 interface Options {
