@@ -29,7 +29,8 @@ const readBuffer = ["r0 = *(u64 *)(r10 -16)", "r7 ^= r0", "r0 = *(u64 *)(r10 -8)
 const u32 = fc.integer({ min: -0x80000000, max: 0x7fffffff });
 const small = (max: number): fc.Arbitrary<number> => fc.oneof(fc.integer({ min: 0, max }), fc.constantFrom(0xffff, 0x10000, -1));
 const etherType = fc.constantFrom(0x0008, 0xdd86, 0x0081, 0xa888, 0x0608, 0);
-const bits = (...flags: number[]): fc.Arbitrary<number> => fc.subarray(flags, { maxLength: 3 }).map((chosen) => chosen.reduce((a, b) => a | b, 0));
+const bits = (...flags: number[]): fc.Arbitrary<number> =>
+  fc.subarray(flags, { maxLength: 3 }).map((chosen) => chosen.reduce((a, b) => a | b, 0));
 
 const tcCall: fc.Arbitrary<Call> = fc.oneof(
   fc.tuple(etherType, fc.nat(0xffff)).map((values) => call("bpf_skb_vlan_push", ...constants(...values))),
@@ -54,7 +55,9 @@ const tcCall: fc.Arbitrary<Call> = fc.oneof(
       ...call("bpf_skb_load_bytes_relative", ...constants(offset), ...buffer(3), `r4 = ${length}`, `r5 = ${start}`),
       ...readBuffer,
     ]),
-  fc.tuple(small(60), fc.constantFrom<number[]>(0, 1), u32, fc.nat(5)).map((values) => call("bpf_l3_csum_replace", ...constants(...values))),
+  fc
+    .tuple(small(60), fc.constantFrom<number[]>(0, 1), u32, fc.nat(5))
+    .map((values) => call("bpf_l3_csum_replace", ...constants(...values))),
   fc
     .tuple(small(60), fc.constantFrom<number[]>(0, 0x1234, -2), u32, bits(2, 4, 0x10, 0x20, 0x40, 0x80, 0x100))
     .map((values) => call("bpf_l4_csum_replace", ...constants(...values))),
@@ -70,10 +73,12 @@ const tcCall: fc.Arbitrary<Call> = fc.oneof(
       ...call("bpf_check_mtu", ...constants(ifindex), ...buffer(3), `r4 = ${difference}`, `r5 = ${flags}`),
       ...readBuffer,
     ]),
-  fc.tuple(fc.nat(14), fc.nat(14), u32).map(([from, to, seed]) => [
-    ...["r1 = r10", "r1 += -16", `r2 = ${from}`, "r3 = r10", "r3 += -16", `r4 = ${to}`, `r5 = ${seed}`],
-    ...["call bpf_csum_diff", ...MIX],
-  ]),
+  fc
+    .tuple(fc.nat(14), fc.nat(14), u32)
+    .map(([from, to, seed]) => [
+      ...["r1 = r10", "r1 += -16", `r2 = ${from}`, "r3 = r10", "r3 += -16", `r4 = ${to}`, `r5 = ${seed}`],
+      ...["call bpf_csum_diff", ...MIX],
+    ]),
   fc.constantFrom(12, 44, 72).chain((offset) => u32.map((value): Call => [`r0 = ${value & 0xffff}`, `*(u32 *)(r6 +${offset}) = r0`])),
 );
 
