@@ -61,9 +61,17 @@ export function beginOutcome(outcome: u32, packet: u32, queue: u32): void {
   store<u32>(outcome, 0, OutcomeRecord_copy);
 }
 
-/** Adds `packets` of `bytes` to the entry of `key`. A table that is full counts what is left in its last entry. */
+/** Adds a packet of `bytes` to the entry of `key`. A table that is full counts what is left in its last entry. */
 function tally(table: u32, key: u64, bytes: u32): void {
-  let place = u32((key * 0x9e3779b97f4a7c15) >> 54) & (TALLY_ENTRIES - 1);
+  const place = u32((key * 0x9e3779b97f4a7c15) >> 54) & (TALLY_ENTRIES - 1);
+  let entry = table + place * TallyEntry_SIZE;
+  if (load<u64>(entry, TallyEntry_key) != key) entry = findEntry(table, key, place);
+  store<u64>(entry, load<u64>(entry, TallyEntry_packets) + 1, TallyEntry_packets);
+  store<u64>(entry, load<u64>(entry, TallyEntry_bytes) + u64(bytes), TallyEntry_bytes);
+}
+
+/** The entry of `key`, or the first free one from `place` on, which then is its. */
+function findEntry(table: u32, key: u64, place: u32): u32 {
   let entry = table + place * TallyEntry_SIZE;
   for (let probe: u32 = 0; load<u64>(entry, TallyEntry_key) != key; probe++) {
     if (load<u64>(entry, TallyEntry_packets) == 0) {
@@ -77,8 +85,7 @@ function tally(table: u32, key: u64, bytes: u32): void {
     place = (place + 1) & (TALLY_ENTRIES - 1);
     entry = table + place * TallyEntry_SIZE;
   }
-  store<u64>(entry, load<u64>(entry, TallyEntry_packets) + 1, TallyEntry_packets);
-  store<u64>(entry, load<u64>(entry, TallyEntry_bytes) + u64(bytes), TallyEntry_bytes);
+  return entry;
 }
 
 /** Adds a program's verdict. `what`: the first word of an OutcomeStep. */

@@ -15,14 +15,9 @@ import {
   Frame_data_end,
   Frame_data_meta,
   Frame_device,
-  Frame_entry,
-  Frame_generic,
-  Frame_hops,
-  Frame_is_skb,
   Frame_next,
   Frame_outcome,
   Frame_packet,
-  Frame_parent,
   Frame_queue,
   HOOK_XDP,
   NetDevice_mtu,
@@ -99,19 +94,16 @@ function fill(frame: u32, packet: u32, outcome: u32, device: u32, queue: u32): v
   const data = frame + FRAME_HEADER + XDP_PACKET_HEADROOM;
   const length = load<u32>(packet, PacketDescriptor_caplen);
   copyBytes(data, load<u32>(packet, PacketDescriptor_address), length);
-  store<u32>(frame, 0, Frame_next);
+  // All that stands in front of the outcome.
+  v128.store(frame, i32x4.splat(0));
+  v128.store(frame, i32x4.splat(0), 16);
   store<u32>(frame, outcome, Frame_outcome);
   store<u32>(frame, packet, Frame_packet);
   store<u32>(frame, device, Frame_device);
   store<u32>(frame, data, Frame_data);
   store<u32>(frame, data + length, Frame_data_end);
   store<u32>(frame, data, Frame_data_meta);
-  store<u32>(frame, 0, Frame_is_skb);
-  store<u32>(frame, 0, Frame_entry);
-  store<u32>(frame, 0, Frame_hops);
-  store<u32>(frame, 0, Frame_parent);
   store<u32>(frame, queue, Frame_queue);
-  store<u32>(frame, 0, Frame_generic);
 }
 
 /**
@@ -140,8 +132,9 @@ export function receivePacket(state: u32, packet: u32, outcome: u32, device: u32
     sendFromHost(state, frame, device);
     return;
   }
-  count(state, queue, QueueCounters_rx_packets, 1);
-  count(state, queue, QueueCounters_rx_bytes, caplen);
+  const counters = load<u32>(state, PollState_queue_tallies) + queue * QueueTally_SIZE;
+  store<u64>(counters, load<u64>(counters, QueueCounters_rx_packets) + 1, QueueCounters_rx_packets);
+  store<u64>(counters, load<u64>(counters, QueueCounters_rx_bytes) + u64(caplen), QueueCounters_rx_bytes);
   const program = load<u32>(device, Device_xdp);
   if (program == 0) passUp(state, frame);
   else runNative(state, frame, program, device, queue);

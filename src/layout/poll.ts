@@ -11,35 +11,34 @@ export const POOL_FRAMES = 256;
 export const Frame = defineStruct(
   "frame",
   {
+    /** These 32 bytes are 0 when a packet arrives. */
     /** Next frame of the list it is in (bulk queue, backlog, cpumap queue); 0 at the end. */
     next: u32,
+    /** 1 when `skb` describes it. */
+    is_skb: u32,
+    /** 1 after generic XDP ran on it: redirects then go the generic way. */
+    generic: u32,
+    /** Frame whose program made this copy and still runs; 0 for none. */
+    parent: u32,
+    /** cpumap: times that it went through one; entry it waits for, the entry's program, the CPU. */
+    hops: u32,
+    entry: u32,
+    program: u32,
+    cpu: u32,
     /** OutcomeRecord and PacketDescriptor of the packet in it. */
     outcome: u32,
     packet: u32,
-    /** Device that it was received on (xdp_rxq_info.dev, skb->dev at ingress). */
+    /** Device that it was received on (xdp_rxq_info.dev, skb->dev at ingress), and the RxQueue's number. */
     device: u32,
+    queue: u32,
     /** Packet and metadata while it is an XDP frame. */
     data: u32,
     data_end: u32,
     data_meta: u32,
-    /** 1 when `skb` describes it. */
-    is_skb: u32,
-    /** cpumap: entry it waits for, the entry's program, the CPU. */
-    entry: u32,
-    program: u32,
-    cpu: u32,
-    /** Times that it went through a cpumap. */
-    hops: u32,
-    /** Frame whose program made this copy and still runs; 0 for none. */
-    parent: u32,
-    /** The RxQueue's number. */
-    queue: u32,
-    /** 1 after generic XDP ran on it: redirects then go the generic way. */
-    generic: u32,
     reserved: u32,
     skb: bytes(SkBuff.size, 8),
   },
-  { skb: 64 },
+  { next: 0, outcome: 32, skb: 64 },
 );
 /** Bytes from a frame to its buffer: a multiple of 64. */
 export const FRAME_HEADER = 384;

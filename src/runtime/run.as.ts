@@ -25,26 +25,44 @@ const RUN_STACK: u32 = MAX_BPF_STACK * MAX_CALL_FRAMES;
  * After a trap the worker calls `resetRun`.
  */
 export function runProgram(id: u32, context: u32): u64 {
+  return load<u32>(cpu, CpuBlock_depth) == 0 ? runOutermost(id, context) : runNested(id, context);
+}
+
+function countRun(block: u32, id: u32): void {
+  const stats = load<u32>(block, CpuBlock_program_stats) + id * ProgramStats_SIZE;
+  store<u64>(stats, load<u64>(stats, ProgramStats_run_count) + 1, ProgramStats_run_count);
+}
+
+/** No program runs on this CPU: nothing is to be kept, and `fp` stands at the outermost frame, where a tail call leaves it too. */
+function runOutermost(id: u32, context: u32): u64 {
+  const block = cpu;
+  store<u64>(block, load<u64>(block, CpuBlock_fuel_limit), CpuBlock_fuel);
+  store<u32>(block, id, CpuBlock_program);
+  store<u32>(block, 0, CpuBlock_tail_calls);
+  store<u32>(block, 1, CpuBlock_depth);
+  countRun(block, id);
+  const result = call_indirect<u64>(id, u64(context));
+  store<u32>(block, 0, CpuBlock_depth);
+  store<u32>(block, 0, CpuBlock_program);
+  return result;
+}
+
+function runNested(id: u32, context: u32): u64 {
   const block = cpu;
   const program = load<u32>(block, CpuBlock_program);
   const tailCalls = load<u32>(block, CpuBlock_tail_calls);
   const fp = load<u32>(block, CpuBlock_fp);
   const depth = load<u32>(block, CpuBlock_depth);
-  if (depth == 0) {
-    store<u64>(block, load<u64>(block, CpuBlock_fuel_limit), CpuBlock_fuel);
-  } else {
-    const nested = fp - RUN_STACK;
-    if (nested < load<u32>(block, CpuBlock_stacks) + RUN_STACK) {
-      store<u32>(block, TRAP_DEPTH, CpuBlock_trap);
-      unreachable();
-    }
-    store<u32>(block, nested, CpuBlock_fp);
+  const nested = fp - RUN_STACK;
+  if (nested < load<u32>(block, CpuBlock_stacks) + RUN_STACK) {
+    store<u32>(block, TRAP_DEPTH, CpuBlock_trap);
+    unreachable();
   }
+  store<u32>(block, nested, CpuBlock_fp);
   store<u32>(block, id, CpuBlock_program);
   store<u32>(block, 0, CpuBlock_tail_calls);
   store<u32>(block, depth + 1, CpuBlock_depth);
-  const stats = load<u32>(block, CpuBlock_program_stats) + id * ProgramStats_SIZE;
-  store<u64>(stats, load<u64>(stats, ProgramStats_run_count) + 1, ProgramStats_run_count);
+  countRun(block, id);
   const result = call_indirect<u64>(id, u64(context));
   store<u32>(block, depth, CpuBlock_depth);
   store<u32>(block, fp, CpuBlock_fp);
