@@ -9,6 +9,7 @@ import {
   Frame_outcome,
   Frame_packet,
   Frame_parent,
+  Frame_running,
   NetDevice_ifindex,
   PollState_current,
   PollState_frame_size,
@@ -37,11 +38,13 @@ export function runOn(state: u32, frame: u32, program: u32, context: u32, hook: 
   const outcome = load<u32>(frame, Frame_outcome);
   store<u32>(frame, before == frame ? 0 : before, Frame_parent);
   store<u32>(state, frame, PollState_current);
+  const what = program | (hook << 16) | (load<u32>(device, Device_index) << 24);
+  store<u32>(frame, what, Frame_running);
   store<u32>(cpu, load<u32>(frame, Frame_packet), CpuBlock_packet);
   setCurrentOutcome(outcome);
   const verdict = u32(runProgram(program, context));
   store<u32>(state, before, PollState_current);
-  addStep(state, outcome, program | (hook << 16) | (load<u32>(device, Device_index) << 24), verdict);
+  addStep(state, outcome, what, verdict);
   return verdict;
 }
 

@@ -109,7 +109,9 @@ export class Tallies {
       known.verdicts[verdict] = (known.verdicts[verdict] ?? 0) + packets;
       results.set(what, known);
     }
-    return [...results.values()].map(({ slot, ...result }) => ({ ...result, traps: traps.get(slot) ?? 0 }));
+    // In the order in which a packet meets the hooks.
+    const inOrder = [...results].sort(([a], [b]) => ((a >>> 16) & 255) - ((b >>> 16) & 255) || (a >>> 24) - (b >>> 24) || a - b);
+    return inOrder.map(([, { slot, ...result }]) => ({ ...result, traps: traps.get(slot) ?? 0 }));
   }
 
   /** What each receive queue got, and what became of it. Queues that saw nothing are there too. */

@@ -8,27 +8,33 @@ import {
   Frame_outcome,
   Frame_parent,
   Frame_queue,
+  Frame_running,
   OutcomeRecord_fate,
   PollState_current,
   PollState_xmit_recursion,
   QueueCounters_xdp_exception,
+  TC_ACT_SHOT,
+  XDP_ABORTED,
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
-import { lose } from "./outcome.as";
+import { addStep, lose } from "./outcome.as";
 import { count } from "./receive.as";
 
 /** Frames that a chain of nested runs can hold at most; a longer chain is a broken one. */
 const MAX_NESTED: u32 = 64;
 
-/** Closes the records of the run that trapped: aborted in XDP, a drop in TC. `reason`: REASON_*. Gives how many packets were lost. */
+/** Closes the records of the run that trapped, as if the program had aborted (XDP) or shot the packet (TC). `reason`: REASON_*. Gives how many packets were lost. */
 export function recoverTrap(reason: u32, detail: i32): u32 {
   const state = load<u32>(cpu, CpuBlock_poll_state);
   let frame = load<u32>(state, PollState_current);
   let lost: u32 = 0;
   while (frame != 0 && lost < MAX_NESTED) {
     const parent = load<u32>(frame, Frame_parent);
-    if (load<u8>(load<u32>(frame, Frame_outcome), OutcomeRecord_fate) == FATE_NONE) {
-      if (load<u32>(frame, Frame_is_skb)) lose(state, frame, FATE_DROP, reason, detail);
+    const outcome = load<u32>(frame, Frame_outcome);
+    if (load<u8>(outcome, OutcomeRecord_fate) == FATE_NONE) {
+      const isSkb = load<u32>(frame, Frame_is_skb) != 0;
+      addStep(state, outcome, load<u32>(frame, Frame_running), isSkb ? TC_ACT_SHOT : XDP_ABORTED);
+      if (isSkb) lose(state, frame, FATE_DROP, reason, detail);
       else {
         count(state, load<u32>(frame, Frame_queue), QueueCounters_xdp_exception, 1);
         lose(state, frame, FATE_ABORTED, reason, detail);

@@ -35,7 +35,8 @@ export const Frame = defineStruct(
     data: u32,
     data_end: u32,
     data_meta: u32,
-    reserved: u32,
+    /** What runs on it, as the first word of an OutcomeStep. */
+    running: u32,
     skb: bytes(SkBuff.size, 8),
   },
   { next: 0, outcome: 32, skb: 64 },

@@ -123,11 +123,11 @@ test("flows spread over four queues, each flow to one, each queue to its CPU", a
 test("ids stay in order over many windows, and nothing is lost", async () => {
   const machine = new TestMachine({ devices: [{ name: "eth0", queues: 3 }], cpus: 2 });
   machine.attach("xdp", returns(1));
-  const packets = Array.from({ length: 20_000 }, (_, index) => udp({ from: `10.0.${index & 255}.9:4000`, to: "10.0.0.1:53" }));
+  const packets = Array.from({ length: 9_000 }, (_, index) => udp({ from: `10.0.${index & 255}.9:4000`, to: "10.0.0.1:53" }));
   const { outcomes, result } = await machine.replay(packets, { repeat: 2 });
-  expect(outcomes.map(({ id }) => id)).toEqual(Array.from({ length: 40_000 }, (_, index) => index + 1));
-  expect(result.packets).toBe(40_000);
-  expect(result.fates).toEqual([{ fate: "drop", to: null, reason: "xdp_drop", packets: 40_000, bytes: 40_000 * 42 }]);
+  expect(outcomes.map(({ id }) => id)).toEqual(Array.from({ length: 18_000 }, (_, index) => index + 1));
+  expect(result.packets).toBe(18_000);
+  expect(result.fates).toEqual([{ fate: "drop", to: null, reason: "xdp_drop", packets: 18_000, bytes: 18_000 * 42 }]);
   // The second pass follows the first at the packets' mean distance.
-  expect(outcomes[20_000]!.ts).toBe("1712345678.020000000");
+  expect(outcomes[9_000]!.ts).toBe("1712345678.009000000");
 });
