@@ -100,7 +100,9 @@ test("a broadcast reaches every device but the receiving one; copies share the p
 });
 
 test("a generic broadcast fails at a device that is down, after the copies before it went", async () => {
-  const machine = new TestMachine({ devices: [{ name: "eth0", mode: "generic" }, { name: "eth1" }, { name: "eth2", up: false }, { name: "eth3" }] });
+  const machine = new TestMachine({
+    devices: [{ name: "eth0", mode: "generic" }, { name: "eth1" }, { name: "eth2", up: false }, { name: "eth3" }],
+  });
   const map = machine.map({ name: "ports", type: BPF_MAP_TYPE_DEVMAP });
   for (const [key, ifindex] of [3, 4, 5].entries()) map.update(word(key), word(ifindex));
   machine.attach("xdp", machine.load(spec("flood", toMap(0, 8).text, "xdp", [map.spec]), [map]));
@@ -175,10 +177,7 @@ test("on another CPU only a bulk larger than the queue loses frames", async () =
 test("frames that go round and round through cpumaps end with reason budget", async () => {
   const machine = new TestMachine({ cpus: 2 });
   const map = machine.map({ name: "cpus", type: BPF_MAP_TYPE_CPUMAP, valueSize: 8, maxEntries: 2 });
-  const around = machine.load(
-    spec("around", "call 8\nr2 = 1\nr2 -= r0\nr1 = map[0]\nr3 = 0\ncall 51\nexit", "xdp", [map.spec]),
-    [map],
-  );
+  const around = machine.load(spec("around", "call 8\nr2 = 1\nr2 -= r0\nr1 = map[0]\nr3 = 0\ncall 51\nexit", "xdp", [map.spec]), [map]);
   map.update(word(0), words(64, around.slot));
   map.update(word(1), words(64, around.slot));
   machine.attach("xdp", around);

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { expect, test } from "vitest";
-import { openWorkerPool } from "../../src/dataplane/pool.node.ts";
 import type { DataplaneOptions, Outcome } from "../../src/dataplane/index.ts";
+import { openWorkerPool } from "../../src/dataplane/pool.node.ts";
 import { BPF_MAP_TYPE_CPUMAP, BPF_MAP_TYPE_HASH } from "../../src/layout/index.ts";
 import { tcp } from "../../src/packet/index.ts";
 import { type Replayed, type Sent, spec, TestMachine, word, words } from "./machine.ts";
@@ -11,7 +11,7 @@ const built = existsSync(new URL("../../dist/worker.js", import.meta.url));
 
 const flows = (count: number, packets: number): Sent[] =>
   Array.from({ length: packets }, (_, index) => ({
-    bytes: tcp({ from: `10.0.${(index * 7919) % count >> 8}.9:${1000 + ((index * 7919) % count)}`, to: "10.0.0.1:80" }),
+    bytes: tcp({ from: `10.0.${((index * 7919) % count) >> 8}.9:${1000 + ((index * 7919) % count)}`, to: "10.0.0.1:80" }),
     afterUs: index % 50 === 0 ? 700 : 1,
   }));
 
@@ -84,16 +84,20 @@ test.skipIf(!built)("per-flow state gives the same outcomes for every number of 
   }
 });
 
-test.skipIf(!built)("frames between CPUs arrive in the same order and are lost in the same places for every number of workers", async () => {
-  const packets = flows(200, 2500);
-  const inline = await passOn({ workers: 0 }, packets);
-  const fates = (outcomes: readonly Outcome[], cpu: number) =>
-    new Set(outcomes.filter((outcome) => outcome.cpu === cpu).map(({ to, reason }) => to ?? reason));
-  expect(fates(inline.outcomes, 0)).toEqual(new Set(["cpu1", "xdp_drop"]));
-  // The queue of CPU 2 holds 6: of a bulk of 8, two are lost.
-  expect(fates(inline.outcomes, 1)).toEqual(new Set(["cpu2", "xdp_drop", "xdp_cpumap_enqueue"]));
-  for (const workers of [1, 2, 4]) expect(comparable(await passOn({ workers }, packets)), `${workers} workers`).toEqual(comparable(inline));
-});
+test.skipIf(!built)(
+  "frames between CPUs arrive in the same order and are lost in the same places for every number of workers",
+  async () => {
+    const packets = flows(200, 2500);
+    const inline = await passOn({ workers: 0 }, packets);
+    const fates = (outcomes: readonly Outcome[], cpu: number) =>
+      new Set(outcomes.filter((outcome) => outcome.cpu === cpu).map(({ to, reason }) => to ?? reason));
+    expect(fates(inline.outcomes, 0)).toEqual(new Set(["cpu1", "xdp_drop"]));
+    // The queue of CPU 2 holds 6: of a bulk of 8, two are lost.
+    expect(fates(inline.outcomes, 1)).toEqual(new Set(["cpu2", "xdp_drop", "xdp_cpumap_enqueue"]));
+    for (const workers of [1, 2, 4])
+      expect(comparable(await passOn({ workers }, packets)), `${workers} workers`).toEqual(comparable(inline));
+  },
+);
 
 test.skipIf(!built)("a run that is aborted ends with what was done so far", async () => {
   const stop = new AbortController();
