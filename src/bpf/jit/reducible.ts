@@ -1,5 +1,8 @@
 import type { Graph } from "./graph.ts";
 
+/** How often each node of a graph is looked at, on average, before precision is given up for time. */
+const MOST_VISITS = 30;
+
 /**
  * Gives every loop a single entry. A loop with several entries gets a dispatch node in front: whoever entered (or went round) at entry i now sets the
  * dispatch local to i and goes to the dispatch node, which jumps to entry i. Works from the outermost strongly connected regions inwards; changes the
@@ -11,14 +14,19 @@ export function makeReducible(graph: Graph, reachable: Iterable<number>): void {
   const members = [...reachable];
   for (const node of members) for (const target of successors[node]!) predecessors[target]!.push(node);
   const pending: { members: number[]; without: number }[] = [{ members, without: -1 }];
+  let visits = 0;
   while (pending.length > 0) {
     const { members: candidates, without } = pending.pop()!;
+    visits += candidates.length;
     for (const region of stronglyConnected(successors, candidates, without)) {
       const inside = new Set(region);
       const entries = region.filter((node) => predecessors[node]!.some((from) => !inside.has(from))).sort((a, b) => a - b);
       const single = entries.length === 1 ? entries[0]! : undefined;
-      if (single === undefined) insertDispatch(graph, predecessors, entries, inside);
-      pending.push({ members: region, without: single ?? -1 });
+      // Loops nested hundreds deep would be looked through at every level: beyond this, the region becomes one dispatch loop over all of its nodes.
+      const flat = visits > MOST_VISITS * members.length;
+      if (flat) insertDispatch(graph, predecessors, region, inside);
+      else if (single === undefined) insertDispatch(graph, predecessors, entries, inside);
+      if (!flat) pending.push({ members: region, without: single ?? -1 });
     }
   }
 }

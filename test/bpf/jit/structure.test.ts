@@ -136,3 +136,14 @@ test("a chain of 100,000 branches to one exit, and one of 20,000 nested choices,
   const choices = Array.from({ length: 20_000 }, (_, node) => (node % 2 === 1 || node + 2 >= 20_000 ? [] : [node + 2, node + 1]));
   expect(WebAssembly.validate(compileWalk(choices))).toBe(true);
 });
+
+test("two-entry loops nested hundreds deep take the same way too, in a flat dispatch where they are too deep", () => {
+  const depth = 300;
+  const successors: number[][] = [[1]];
+  // Heads with a way past the next, then tails that each go back to a head or behind it.
+  for (let i = 1; i <= depth; i++) successors.push([i + 1, Math.min(i + 2, depth + 1)]);
+  for (let i = 0; i < depth; i++) successors.push([Math.max(depth - i, 1) + (i % 2), depth + 2 + i]);
+  successors.push([]);
+  const run = runner(compileWalk(successors));
+  for (let seed = 0; seed < 50; seed++) expect(run(seed * 7919)).toBe(walk(successors, seed * 7919));
+});
