@@ -4,10 +4,29 @@ export { cpu, getNumaNodeId, getSmpProcessorId, setCpu } from "./cpu.as";
 export { dynptrData, dynptrFromMem, dynptrRead, dynptrWrite } from "./dynptr.as";
 export { releaseLocks, spinLock, spinUnlock } from "./lock.as";
 export { forEachMapElem, loop } from "./loop.as";
-export { arrayLookup, percpuArrayLookup } from "./maps/array.as";
-export { hashLookup, hashLookup4, hashLookup8, hashLookup16, percpuHashLookup, percpuHashLookup4 } from "./maps/hash.as";
-export { lpmLookup } from "./maps/lpm.as";
-export { lruLookup, lruLookup4, lruLookup8, lruLookup16, lruUpdate } from "./maps/lruHash.as";
+export { arrayLookup, arrayUpdate, percpuArrayLookup, percpuArrayUpdate } from "./maps/array.as";
+export {
+  hashDelete,
+  hashLookup,
+  hashLookup4,
+  hashLookup8,
+  hashLookup16,
+  hashUpdate,
+  percpuHashLookup,
+  percpuHashLookup4,
+  percpuHashUpdate,
+} from "./maps/hash.as";
+export { lpmDelete, lpmLookup, lpmUpdate } from "./maps/lpm.as";
+export {
+  lruDelete,
+  lruLookup,
+  lruLookup4,
+  lruLookup8,
+  lruLookup16,
+  lruPercpuLookup,
+  lruPercpuUpdate,
+  lruUpdate,
+} from "./maps/lruHash.as";
 export { innerOfArray, innerOfHash } from "./maps/mapInMap.as";
 export {
   hostDeleteElem,

@@ -6,40 +6,56 @@ import {
   BPF_MAP_TYPE_HASH_OF_MAPS,
   BPF_MAP_TYPE_LPM_TRIE,
   BPF_MAP_TYPE_LRU_HASH,
+  BPF_MAP_TYPE_LRU_PERCPU_HASH,
   BPF_MAP_TYPE_PERCPU_ARRAY,
   BPF_MAP_TYPE_PERCPU_HASH,
 } from "../layout/index.ts";
 
-const LOOKUP = 1;
+/** What the runtime's functions for one map type are called. */
+interface MapFunctions {
+  readonly lookup: string;
+  readonly update?: string;
+  readonly delete?: string;
+}
 
-/** Lookups by map type, where there is no choice by key size. */
-const lookups: ReadonlyMap<number, string> = new Map([
-  [BPF_MAP_TYPE_ARRAY, "arrayLookup"],
-  [BPF_MAP_TYPE_PERCPU_ARRAY, "percpuArrayLookup"],
-  [BPF_MAP_TYPE_PERCPU_HASH, "percpuHashLookup"],
-  [BPF_MAP_TYPE_LPM_TRIE, "lpmLookup"],
-  [BPF_MAP_TYPE_ARRAY_OF_MAPS, "innerOfArray"],
-  [BPF_MAP_TYPE_HASH_OF_MAPS, "innerOfHash"],
+const functions: ReadonlyMap<number, MapFunctions> = new Map<number, MapFunctions>([
+  [BPF_MAP_TYPE_ARRAY, { lookup: "arrayLookup", update: "arrayUpdate" }],
+  [BPF_MAP_TYPE_PERCPU_ARRAY, { lookup: "percpuArrayLookup", update: "percpuArrayUpdate" }],
+  [BPF_MAP_TYPE_HASH, { lookup: "hashLookup", update: "hashUpdate", delete: "hashDelete" }],
+  [BPF_MAP_TYPE_PERCPU_HASH, { lookup: "percpuHashLookup", update: "percpuHashUpdate", delete: "hashDelete" }],
+  [BPF_MAP_TYPE_LRU_HASH, { lookup: "lruLookup", update: "lruUpdate", delete: "lruDelete" }],
+  [BPF_MAP_TYPE_LRU_PERCPU_HASH, { lookup: "lruPercpuLookup", update: "lruPercpuUpdate", delete: "lruDelete" }],
+  [BPF_MAP_TYPE_LPM_TRIE, { lookup: "lpmLookup", update: "lpmUpdate", delete: "lpmDelete" }],
+  [BPF_MAP_TYPE_ARRAY_OF_MAPS, { lookup: "innerOfArray" }],
+  [BPF_MAP_TYPE_HASH_OF_MAPS, { lookup: "innerOfHash" }],
 ]);
 
-/** Key sizes with lookups of their own. */
-const ownSizes: ReadonlySet<number> = new Set([4, 8, 16]);
+/** Map types whose lookups have a form of their own for some key sizes, its name ending in the size. */
+const lookupsBySize: ReadonlyMap<number, ReadonlySet<number>> = new Map([
+  [BPF_MAP_TYPE_HASH, new Set([4, 8, 16])],
+  [BPF_MAP_TYPE_LRU_HASH, new Set([4, 8, 16])],
+  [BPF_MAP_TYPE_PERCPU_HASH, new Set([4])],
+]);
 
-function lookupEntry(type: number, keySize: number): string | undefined {
-  const suffix = ownSizes.has(keySize) ? String(keySize) : "";
-  if (type === BPF_MAP_TYPE_HASH) return `hashLookup${suffix}`;
-  if (type === BPF_MAP_TYPE_LRU_HASH) return `lruLookup${suffix}`;
-  if (type === BPF_MAP_TYPE_PERCPU_HASH && keySize === 4) return "percpuHashLookup4";
-  return lookups.get(type);
-}
+/** bpf_map_lookup_elem, bpf_map_update_elem, bpf_map_delete_elem. */
+const helpers: Readonly<Record<number, { readonly name: keyof MapFunctions } & Omit<RuntimeFunction, "entry">>> = {
+  1: { name: "lookup", parameters: ["i32", "i32"], result: "u32" },
+  2: { name: "update", parameters: ["i32", "i32", "i32", "i64"], result: "s32" },
+  3: { name: "delete", parameters: ["i32", "i32"], result: "s32" },
+};
 
 /** The function that does what a helper does on a map of this type and key size, without finding the type out first; undefined when there is none. */
 export function mapOperation(
   helper: number,
   { type, keySize }: { readonly type: number; readonly keySize: number },
 ): RuntimeFunction | undefined {
-  const entry = helper === LOOKUP ? lookupEntry(type, keySize) : undefined;
-  return entry === undefined ? undefined : { entry, parameters: ["i32", "i32"], result: "u32" };
+  const called = helpers[helper];
+  if (called === undefined) return undefined;
+  const { name, parameters, result } = called;
+  const entry = functions.get(type)?.[name];
+  if (entry === undefined) return undefined;
+  const bySize = name === "lookup" && lookupsBySize.get(type)?.has(keySize) === true;
+  return { entry: bySize ? `${entry}${keySize}` : entry, parameters, result };
 }
 
 /** For tail calls through a map that is not known when the program is compiled. */

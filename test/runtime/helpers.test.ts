@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Btf } from "../../src/bpf/btf/index.ts";
 import { BPF_F_LOCK, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_HASH, CpuBlock, EINVAL, ERANGE, MapHeader } from "../../src/layout/index.ts";
-import { createMap, generalHelpers, ProgramLoader, runOnce } from "../../src/runtime/index.ts";
+import { createMap, generalHelpers, mapOperation, ProgramLoader, runOnce } from "../../src/runtime/index.ts";
 import { mapSpec, TestMachine, u32Key, u64Value } from "./machine.ts";
 import { programSpec, verified } from "./programs.ts";
 
@@ -169,6 +169,24 @@ test("a value with a bpf_spin_lock: copies leave the lock alone, BPF_F_LOCK take
     expect(map.lookup(u32Key(1))).toEqual(bytes(6, 0));
     expect(CpuBlock.read(own.memory.view, own.host.cpus.host, "held_lock")).toBe(0);
   }
+});
+
+test("map operations that are chosen by type and key size are there, and those that are not are left to the general ones", () => {
+  const { exports } = machine.host.runtime;
+  for (const type of [1, 2, 5, 6, 9, 10, 11, 12, 13]) {
+    for (const keySize of [1, 4, 8, 12, 16]) {
+      for (const helper of [1, 2, 3]) {
+        const chosen = mapOperation(helper, { type, keySize });
+        if (chosen !== undefined) expect(exports[chosen.entry], `${chosen.entry} for type ${type}`).toBeTypeOf("function");
+      }
+    }
+  }
+  expect(mapOperation(1, { type: BPF_MAP_TYPE_HASH, keySize: 16 })?.entry).toBe("hashLookup16");
+  expect(mapOperation(1, { type: BPF_MAP_TYPE_HASH, keySize: 12 })?.entry).toBe("hashLookup");
+  expect([mapOperation(3, { type: BPF_MAP_TYPE_ARRAY, keySize: 4 }), mapOperation(12, { type: BPF_MAP_TYPE_HASH, keySize: 4 })]).toEqual([
+    undefined,
+    undefined,
+  ]);
 });
 
 test("every general helper names a function that the runtime exports", () => {
