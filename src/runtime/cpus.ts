@@ -12,7 +12,7 @@ import {
 import type { SimulatedMemory } from "./memory.ts";
 
 /** Loop back edges, calls and callback iterations that one run may make unless the user says otherwise: about a second of compiled code. */
-export const DEFAULT_FUEL = 1n << 29n;
+const DEFAULT_FUEL = 1n << 29n;
 
 /** Addresses of the CpuBlocks of a machine. */
 export interface SimulatedCpus {

@@ -20,6 +20,7 @@ import {
   BPF_MAP_TYPE_STACK,
   BPF_MAP_TYPE_XSKMAP,
   MapHeader,
+  mapTypeName,
 } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import { BpfMap } from "./bpfMap.ts";
@@ -27,7 +28,7 @@ import { layOutHash } from "./hashLayout.ts";
 import { layOutLpm } from "./lpmLayout.ts";
 import type { MapHost } from "./mapHost.ts";
 import { layOutArray, layOutBloom, layOutQueue, layOutRing, type MapPlace, padded } from "./mapLayout.ts";
-import { checkMapSpec, mapTypeName } from "./mapRules.ts";
+import { checkMapSpec } from "./mapRules.ts";
 import { problems } from "./problems.ts";
 import { spinLockOffset } from "./spinLockOffset.ts";
 
@@ -35,7 +36,8 @@ import { spinLockOffset } from "./spinLockOffset.ts";
 export function createMap(host: MapHost, spec: MapSpec): BpfMap {
   checkMapSpec(spec);
   const layOut = layouts.get(spec.type);
-  if (layOut === undefined) throw new ProblemError(problems.map_type_unsupported({ map: spec.name, type: mapTypeName(spec.type) }));
+  if (layOut === undefined)
+    throw new ProblemError(problems.map_type_unsupported({ map: spec.name, type: mapTypeName(spec.type).toUpperCase() }));
   const address = host.memory.allocate("engine", MapHeader.size, 64, spec.name);
   const place: MapPlace = { memory: host.memory, spec, address, cpuCount: host.cpus.blocks.length };
   const id = host.takeId();

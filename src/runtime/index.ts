@@ -1,6 +1,6 @@
 export { BpfMap, type MapEntry, type MapValue } from "./bpfMap.ts";
 export { type ColdSinks, coldHelpers, type TraceLine } from "./coldHelpers.ts";
-export { type CpuOptions, createCpus, DEFAULT_FUEL, resetCpu, type SimulatedCpus } from "./cpus.ts";
+export { type CpuOptions, createCpus, resetCpu, type SimulatedCpus } from "./cpus.ts";
 export { createMap } from "./createMap.ts";
 export { generalHelpers } from "./helpers.ts";
 export { instantiateRuntime, type RuntimeExports, type RuntimeInstance, runtimeModule, type SlowCall } from "./instance.ts";
@@ -18,6 +18,5 @@ export {
 } from "./loadedProgram.ts";
 export { MapHost } from "./mapHost.ts";
 export { mapOperation, tailCallSlot } from "./mapOperation.ts";
-export { mapTypeName } from "./mapRules.ts";
 export { SimulatedMemory, type Zone } from "./memory.ts";
 export { drainPerfBuffer, drainRing, openPerfBuffer, type PerfRecords, ringLost } from "./rings.ts";

@@ -24,13 +24,13 @@ import {
   E2BIG,
   EINVAL,
   ENOTSUPP,
+  mapTypeName,
 } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import { problems } from "./problems.ts";
 
 /** What the kernel asks of a map's declaration: measured by creating maps on Linux 6.18 with one attribute varied at a time. */
 interface MapRule {
-  readonly name: string;
   readonly keySize: (size: number) => boolean;
   readonly valueSize: (size: number) => boolean;
   /** Largest value; beyond it -E2BIG. */
@@ -61,20 +61,13 @@ const programAccess = 128 | 256;
 const hashFlags = 4 | 64 | access | programAccess;
 
 export const mapRules: ReadonlyMap<number, MapRule> = new Map<number, MapRule>([
-  [BPF_MAP_TYPE_HASH, { name: "HASH", keySize: any, valueSize: any, largestValue: KMALLOC_VALUE, flags: hashFlags | BPF_F_NO_PREALLOC }],
-  [
-    BPF_MAP_TYPE_ARRAY,
-    { name: "ARRAY", keySize: exactly(4), valueSize: any, largestValue: INT_MAX, flags: 4 | access | programAccess | 1024 | 4096 },
-  ],
-  [BPF_MAP_TYPE_PROG_ARRAY, { name: "PROG_ARRAY", keySize: exactly(4), valueSize: exactly(4), largestValue: 4, flags: 4 | access }],
-  [
-    BPF_MAP_TYPE_PERF_EVENT_ARRAY,
-    { name: "PERF_EVENT_ARRAY", keySize: exactly(4), valueSize: exactly(4), largestValue: 4, flags: 4 | access | 2048 },
-  ],
+  [BPF_MAP_TYPE_HASH, { keySize: any, valueSize: any, largestValue: KMALLOC_VALUE, flags: hashFlags | BPF_F_NO_PREALLOC }],
+  [BPF_MAP_TYPE_ARRAY, { keySize: exactly(4), valueSize: any, largestValue: INT_MAX, flags: 4 | access | programAccess | 1024 | 4096 }],
+  [BPF_MAP_TYPE_PROG_ARRAY, { keySize: exactly(4), valueSize: exactly(4), largestValue: 4, flags: 4 | access }],
+  [BPF_MAP_TYPE_PERF_EVENT_ARRAY, { keySize: exactly(4), valueSize: exactly(4), largestValue: 4, flags: 4 | access | 2048 }],
   [
     BPF_MAP_TYPE_PERCPU_HASH,
     {
-      name: "PERCPU_HASH",
       keySize: any,
       valueSize: any,
       largestValue: PER_CPU_MAX,
@@ -84,16 +77,12 @@ export const mapRules: ReadonlyMap<number, MapRule> = new Map<number, MapRule>([
   ],
   [
     BPF_MAP_TYPE_PERCPU_ARRAY,
-    { name: "PERCPU_ARRAY", keySize: exactly(4), valueSize: any, largestValue: PER_CPU_MAX, flags: access | programAccess, perCpu: true },
+    { keySize: exactly(4), valueSize: any, largestValue: PER_CPU_MAX, flags: access | programAccess, perCpu: true },
   ],
-  [
-    BPF_MAP_TYPE_LRU_HASH,
-    { name: "LRU_HASH", keySize: any, valueSize: any, largestValue: KMALLOC_VALUE, flags: hashFlags | BPF_F_NO_COMMON_LRU },
-  ],
+  [BPF_MAP_TYPE_LRU_HASH, { keySize: any, valueSize: any, largestValue: KMALLOC_VALUE, flags: hashFlags | BPF_F_NO_COMMON_LRU }],
   [
     BPF_MAP_TYPE_LRU_PERCPU_HASH,
     {
-      name: "LRU_PERCPU_HASH",
       keySize: any,
       valueSize: any,
       largestValue: PER_CPU_MAX,
@@ -104,7 +93,6 @@ export const mapRules: ReadonlyMap<number, MapRule> = new Map<number, MapRule>([
   [
     BPF_MAP_TYPE_LPM_TRIE,
     {
-      name: "LPM_TRIE",
       keySize: (size) => size >= 5 && size <= 260,
       valueSize: any,
       largestValue: KMALLOC_VALUE - 260,
@@ -112,29 +100,20 @@ export const mapRules: ReadonlyMap<number, MapRule> = new Map<number, MapRule>([
       requiredFlags: BPF_F_NO_PREALLOC,
     },
   ],
-  [BPF_MAP_TYPE_ARRAY_OF_MAPS, { name: "ARRAY_OF_MAPS", keySize: exactly(4), valueSize: exactly(4), largestValue: 4, flags: 4 | access }],
-  [
-    BPF_MAP_TYPE_HASH_OF_MAPS,
-    { name: "HASH_OF_MAPS", keySize: any, valueSize: exactly(4), largestValue: 4, flags: hashFlags | BPF_F_NO_PREALLOC },
-  ],
-  [BPF_MAP_TYPE_DEVMAP, { name: "DEVMAP", keySize: exactly(4), valueSize: exactly(4, 8), largestValue: 8, flags: 4 | access }],
-  [BPF_MAP_TYPE_DEVMAP_HASH, { name: "DEVMAP_HASH", keySize: exactly(4), valueSize: exactly(4, 8), largestValue: 8, flags: 4 | access }],
-  [BPF_MAP_TYPE_CPUMAP, { name: "CPUMAP", keySize: exactly(4), valueSize: exactly(4, 8), largestValue: 8, flags: 4 }],
-  [BPF_MAP_TYPE_XSKMAP, { name: "XSKMAP", keySize: exactly(4), valueSize: exactly(4), largestValue: 4, flags: 4 | access }],
-  [
-    BPF_MAP_TYPE_QUEUE,
-    { name: "QUEUE", keySize: exactly(0), valueSize: any, largestValue: KMALLOC_MAX, flags: 4 | access | programAccess },
-  ],
-  [
-    BPF_MAP_TYPE_STACK,
-    { name: "STACK", keySize: exactly(0), valueSize: any, largestValue: KMALLOC_MAX, flags: 4 | access | programAccess },
-  ],
-  [BPF_MAP_TYPE_BLOOM_FILTER, { name: "BLOOM_FILTER", keySize: exactly(0), valueSize: any, largestValue: KMALLOC_MAX, flags: hashFlags }],
-  [BPF_MAP_TYPE_RINGBUF, { name: "RINGBUF", keySize: exactly(0), valueSize: exactly(0), largestValue: 0, flags: 4 }],
+  [BPF_MAP_TYPE_ARRAY_OF_MAPS, { keySize: exactly(4), valueSize: exactly(4), largestValue: 4, flags: 4 | access }],
+  [BPF_MAP_TYPE_HASH_OF_MAPS, { keySize: any, valueSize: exactly(4), largestValue: 4, flags: hashFlags | BPF_F_NO_PREALLOC }],
+  [BPF_MAP_TYPE_DEVMAP, { keySize: exactly(4), valueSize: exactly(4, 8), largestValue: 8, flags: 4 | access }],
+  [BPF_MAP_TYPE_DEVMAP_HASH, { keySize: exactly(4), valueSize: exactly(4, 8), largestValue: 8, flags: 4 | access }],
+  [BPF_MAP_TYPE_CPUMAP, { keySize: exactly(4), valueSize: exactly(4, 8), largestValue: 8, flags: 4 }],
+  [BPF_MAP_TYPE_XSKMAP, { keySize: exactly(4), valueSize: exactly(4), largestValue: 4, flags: 4 | access }],
+  [BPF_MAP_TYPE_QUEUE, { keySize: exactly(0), valueSize: any, largestValue: KMALLOC_MAX, flags: 4 | access | programAccess }],
+  [BPF_MAP_TYPE_STACK, { keySize: exactly(0), valueSize: any, largestValue: KMALLOC_MAX, flags: 4 | access | programAccess }],
+  [BPF_MAP_TYPE_BLOOM_FILTER, { keySize: exactly(0), valueSize: any, largestValue: KMALLOC_MAX, flags: hashFlags }],
+  [BPF_MAP_TYPE_RINGBUF, { keySize: exactly(0), valueSize: exactly(0), largestValue: 0, flags: 4 }],
 ]);
 
-/** Name of a map type without BPF_MAP_TYPE_, or its number. */
-export const mapTypeName = (type: number): string => mapRules.get(type)?.name ?? `type ${type}`;
+/** Name of a map type without BPF_MAP_TYPE_. */
+const kernelName = (type: number): string => mapTypeName(type).toUpperCase();
 
 export const isPerCpu = (type: number): boolean => mapRules.get(type)?.perCpu === true;
 
@@ -151,9 +130,9 @@ const sparseArrays: ReadonlySet<number> = new Set([
 /** Throws the Problem that the kernel's refusal of this declaration amounts to; returns quietly when the kernel would create the map. */
 export function checkMapSpec(spec: MapSpec): void {
   const rule = mapRules.get(spec.type);
-  if (rule === undefined) throw new ProblemError(problems.map_type_unsupported({ map: spec.name, type: mapTypeName(spec.type) }));
+  if (rule === undefined) throw new ProblemError(problems.map_type_unsupported({ map: spec.name, type: kernelName(spec.type) }));
   const refuse = (reason: string, errno: number): never => {
-    throw new ProblemError(problems.map_refused({ map: spec.name, type: rule.name, reason, errno }));
+    throw new ProblemError(problems.map_refused({ map: spec.name, type: kernelName(spec.type), reason, errno }));
   };
   if (spec.maxEntries === 0) refuse("max_entries is 0", EINVAL);
   if (!rule.keySize(spec.keySize)) refuse(`a key of ${spec.keySize} bytes is not possible`, EINVAL);
