@@ -55,7 +55,7 @@ const writers: Readonly<Record<Dialect, Readonly<Record<string, Writer>>>> = {
 };
 
 /** One instruction as text, without its number. */
-export function instructionText(instruction: Instruction, dialect: Dialect = "verifier", names: Names = {}): string {
+function instructionText(instruction: Instruction, dialect: Dialect = "verifier", names: Names = {}): string {
   const { row } = instruction;
   const template = dialect === "objdump" ? (row.objdump ?? row.text) : row.text;
   return template.replace(/\{(\w+)\}/g, (whole, field: string) => writers[dialect][field]?.(instruction, names) ?? whole);

@@ -1,6 +1,6 @@
 export type { AluMeaning, AluOperations, BranchMeaning } from "./alu.ts";
 export { assemble, type Symbols } from "./assemble.ts";
-export { type Dialect, disassemble, instructionText, type ListedInstruction, listInstructions, type Names } from "./disassemble.ts";
+export { type Dialect, disassemble, type ListedInstruction, listInstructions, type Names } from "./disassemble.ts";
 export {
   decode,
   encode,
