@@ -1,1 +1,33 @@
-export { type Place, type Problem, ProblemError } from "./problem/index.ts";
+/** The library: open objects and captures, build a simulated machine, run packets through it. */
+export { type ObjectFile, openObject, selectProgram } from "./bpf/elf/index.ts";
+export type { MapSpec, ProgramSpec } from "./bpf/spec.ts";
+export {
+  Dataplane,
+  type DataplaneDevice,
+  type DataplaneOptions,
+  dumpMap,
+  type ExpandedOutcome,
+  type Fate,
+  fillMap,
+  type Hook,
+  type LoadedObject,
+  type Outcome,
+  type OutcomeStep,
+  type RunOptions,
+  type RunResult,
+} from "./dataplane/index.ts";
+export { openWorkerPool } from "./dataplane/pool.node.ts";
+export { bytesFromFile } from "./packet/file.node.ts";
+export { gunzip } from "./packet/gzip.node.ts";
+export {
+  type ByteSource,
+  bytesFromMemory,
+  bytesFromStream,
+  openCapture,
+  type PacketSource,
+  PcapngWriter,
+  PcapWriter,
+} from "./packet/index.ts";
+export { type Place, type Problem, ProblemError, type Result } from "./problem/index.ts";
+export type { BpfMap, LoadedProgram } from "./runtime/index.ts";
+export { parseNeighbour, parsePrefix, parseRoute } from "./stack/index.ts";

@@ -1,9 +1,8 @@
 export { Dataplane, type DataplaneDevice, type DataplaneOptions, type Hook } from "./dataplane.ts";
-export { type ExpandedOutcome, secondsText } from "./expand.ts";
+export type { ExpandedOutcome } from "./expand.ts";
 export { LoadedObject } from "./loadedObject.ts";
 export { type ContentsPlace, dumpMap, fillMap } from "./mapContents.ts";
 export type { Fate, Outcome, OutcomeStep } from "./outcome.ts";
 export type { OpenPool, WorkerPool } from "./pool.ts";
-export { helperName, programTypes } from "./programTypes.ts";
 export type { FateCount, ProgramResult, QueueResult, RunResult, TrapResult } from "./result.ts";
 export type { RunOptions } from "./run.ts";

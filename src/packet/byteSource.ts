@@ -83,16 +83,6 @@ export function bytesInOrder(chunks: readonly Uint8Array[], rest: ByteSource): B
   };
 }
 
-/** What is left of a source as a stream of chunks of at most `size` bytes, each its own buffer. */
-export async function* streamOf(source: ByteSource, size = 65536): AsyncGenerator<Uint8Array> {
-  for (;;) {
-    const chunk = new Uint8Array(size);
-    const count = await source.read(chunk);
-    if (count === 0) return;
-    yield chunk.subarray(0, count);
-  }
-}
-
 /** Goes on with a value that may still be on its way, at once where it is there. */
 export function whenThere<T, U>(value: T | Promise<T>, next: (value: T) => U | Promise<U>): U | Promise<U> {
   return value instanceof Promise ? value.then(next) : next(value);

@@ -43,8 +43,3 @@ export function captureFormat(bytes: Uint8Array): CaptureFormat | undefined {
 export function isGzip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
-
-/** Whether a file that begins so is a capture that `openCapture` reads, gzip included (which may hold anything). */
-export function looksLikeCapture(bytes: Uint8Array): boolean {
-  return captureFormat(bytes) !== undefined || isGzip(bytes);
-}

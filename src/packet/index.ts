@@ -22,12 +22,11 @@ export { internetChecksum, onesComplementSum, pseudoHeaderSum } from "./checksum
 export type { ChunkSink } from "./chunkWriter.ts";
 export { describePacket, hexRows } from "./describe.ts";
 export { type CaptureWalk, type DescribedPacket, forEachPacket } from "./forEachPacket.ts";
-export { looksLikeCapture } from "./formats.ts";
-export { type LinkHeader, readEthernet, readLink, type VlanHeader } from "./headersLink.ts";
-export { type ArpHeader, type IpHeader, readArp, readIp, readIpv4, readIpv6 } from "./headersNetwork.ts";
-export { type IcmpHeader, readIcmp, readTcp, readUdp, type TcpHeader, type UdpHeader } from "./headersTransport.ts";
-export { canBecomeEthernet, isEthernet, LINKTYPE, type LinkPolicy, linkTypeName } from "./linkTypes.ts";
-export { ETHERTYPE, IP_PROTOCOL } from "./numbers.ts";
+export { type LinkHeader, readEthernet, type VlanHeader } from "./headersLink.ts";
+export { type ArpHeader, type IpHeader, readIpv4, readIpv6 } from "./headersNetwork.ts";
+export type { IcmpHeader, TcpHeader, UdpHeader } from "./headersTransport.ts";
+export { type LinkPolicy, linkTypeName } from "./linkTypes.ts";
+export { IP_PROTOCOL } from "./numbers.ts";
 export { type CaptureOptions, openCapture } from "./openCapture.ts";
 export { type OptionOwner, optionName, optionValueText } from "./optionNames.ts";
 export type { BlockOption } from "./options.ts";

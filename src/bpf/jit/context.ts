@@ -3,7 +3,7 @@ import type { CodeWriter } from "../../wasm/index.ts";
 import type { HelperSpec, ProgramType, RuntimeFunction } from "../spec.ts";
 import type { CompileEnvironment } from "./environment.ts";
 import { factOf, type State } from "./facts.ts";
-import type { Operation, Source } from "./operation.ts";
+import type { Operation } from "./operation.ts";
 
 /** What all functions of a program share while it is compiled. */
 export interface ProgramContext {
@@ -98,18 +98,6 @@ export function pushNarrow(context: FunctionContext, register: number): void {
 
 export function setRegister({ code, registers }: FunctionContext, register: number): void {
   code.set(registers[register]!);
-}
-
-/** Pushes the second operand as i64. */
-export function pushSource(context: FunctionContext, source: Source): void {
-  if ("register" in source) pushRegister(context, source.register);
-  else context.code.i64(source.immediate);
-}
-
-/** Pushes the low 32 bits of the second operand. */
-export function pushNarrowSource(context: FunctionContext, source: Source): void {
-  if ("register" in source) pushNarrow(context, source.register);
-  else context.code.i32(source.immediate);
 }
 
 /**
