@@ -110,7 +110,6 @@ export function layOutMachine(memory: SimulatedMemory, cpus: SimulatedCpus, devi
   const staging = memory.allocate("engine", WINDOW_PACKETS * PacketDescriptor.size, 64, "packet descriptors");
   memory.view.setUint32(interfaces, devices[0]!.address, true);
   SteerState.write(memory.view, steer, "interfaces", interfaces);
-  SteerState.write(memory.view, steer, "interface_count", 1);
   SteerState.write(memory.view, steer, "queue_total", queues.length);
   return {
     control: memory.allocate("engine", ControlBlock.size, 128, "control words"),

@@ -46,8 +46,15 @@ import {
   Frame_outcome,
   Frame_queue,
   HOOK_DEVMAP,
+  HashElement_hash,
+  HashElement_next,
+  HashHeader_bucket_mask,
+  HashHeader_buckets,
+  HashHeader_value_offset,
   IFF_UP,
+  MapHeader_elements,
   MapHeader_max_entries,
+  MapHeader_stride,
   MapHeader_type,
   NetDevice_flags,
   NetDevice_ifindex,
@@ -176,9 +183,7 @@ function broadcast(state: u32, frame: u32, received: u32, generic: bool): i32 {
   const exclude = (load<u32>(cpu, CpuBlock_redirect_flags) & BPF_F_EXCLUDE_INGRESS) != 0;
   const length = frameLength(frame);
   let waiting: u32 = 0;
-  for (let key: u32 = 0, limit = load<u32>(map, MapHeader_max_entries); key < limit; key++) {
-    const entry = redirectEntry(map, key);
-    if (entry == 0) continue;
+  for (let entry = firstEntry(map); entry != 0; entry = nextEntry(map, entry)) {
     const target = deviceByIndex(load<u32>(entry));
     if (target == 0 || (exclude && target == received)) continue;
     if (!generic && fault(target, length, false) != 0) continue;
@@ -196,6 +201,42 @@ function broadcast(state: u32, frame: u32, received: u32, generic: bool): i32 {
   if (waiting != 0) return toEntry(state, frame, waiting, received, generic);
   lose(state, frame, FATE_DROP, REASON_NO_TARGET, 0);
   return 0;
+}
+
+/** The first filled entry of a DEVMAP or DEVMAP_HASH, or 0. */
+function firstEntry(map: u32): u32 {
+  return load<u32>(map, MapHeader_type) == BPF_MAP_TYPE_DEVMAP_HASH ? inChain(map, 0, bucketHead(map, 0)) : filledFrom(map, 0);
+}
+
+/** The filled entry behind `entry`, or 0: by index in a DEVMAP, by buckets in a DEVMAP_HASH. */
+function nextEntry(map: u32, entry: u32): u32 {
+  if (load<u32>(map, MapHeader_type) != BPF_MAP_TYPE_DEVMAP_HASH) {
+    return filledFrom(map, (entry - load<u32>(map, MapHeader_elements)) / load<u32>(map, MapHeader_stride) + 1);
+  }
+  const element = entry - load<u32>(map, HashHeader_value_offset);
+  return inChain(map, load<u32>(element, HashElement_hash) & load<u32>(map, HashHeader_bucket_mask), load<u32>(element, HashElement_next));
+}
+
+function filledFrom(map: u32, index: u32): u32 {
+  for (const limit = load<u32>(map, MapHeader_max_entries); index < limit; index++) {
+    const entry = redirectEntry(map, index);
+    if (entry != 0) return entry;
+  }
+  return 0;
+}
+
+function bucketHead(map: u32, bucket: u32): u32 {
+  return load<u32>(load<u32>(map, HashHeader_buckets) + (bucket << 2));
+}
+
+/** The value of `element`, or of the next one there is; an odd `element` ends the chain of `bucket`. */
+function inChain(map: u32, bucket: u32, element: u32): u32 {
+  const mask = load<u32>(map, HashHeader_bucket_mask);
+  while (element & 1) {
+    if (bucket == mask) return 0;
+    element = bucketHead(map, ++bucket);
+  }
+  return element + load<u32>(map, HashHeader_value_offset);
 }
 
 /** To the device and through the program of a devmap entry. On an error the frame is still the caller's. */

@@ -60,6 +60,8 @@ export class Run {
   #inline: CpuRunner | undefined;
   #failure: unknown;
   #lastTurn = performance.now();
+  /** Interfaces of the source that have been given their devices. */
+  #interfaces = 0;
 
   constructor(place: RunPlace) {
     const { memory, layout, runtime } = place;
@@ -68,7 +70,12 @@ export class Run {
     this.#records = new RecordReader(layout, names);
     this.#tallies = new Tallies(memory.view, layout, names);
     this.#control = new Control(memory.memory, layout.control);
-    this.#windows = new Windows(memory, runtime, layout, this.#control, (slot) => this.#finished(slot));
+    this.#windows = new Windows(memory, runtime, layout, this.#control, {
+      finished: (slot) => this.#finished(slot),
+      advanced: (source) => {
+        if (source.interfaces.length !== this.#interfaces) this.#mapInterfaces(source);
+      },
+    });
   }
 
   #finished(slot: number): void {
@@ -120,13 +127,14 @@ export class Run {
   /** Interfaces of the capture that bear a device's name lead to it, the others to the first device. */
   #mapInterfaces(source: PacketSource): void {
     const { memory, layout, devices } = this.#place;
-    const count = Math.min(source.interfaces.length, INTERFACE_LIMIT - 1);
+    this.#interfaces = source.interfaces.length;
+    const count = Math.min(this.#interfaces, INTERFACE_LIMIT - 1);
     for (let index = 0; index < count; index++) {
       const device = devices.find(({ name }) => name === source.interfaces[index]!.name) ?? devices[0]!;
       memory.view.setUint32(layout.interfaces + index * 4, device.address, true);
     }
     memory.view.setUint32(layout.interfaces + count * 4, devices[0]!.address, true);
-    SteerState.write(memory.view, layout.steer, "interface_count", Math.max(count, 1));
+    SteerState.write(memory.view, layout.steer, "interface_count", count);
   }
 
   async #feed(source: PacketSource, repeat: number, { signal, onProgress }: RunOptions): Promise<void> {

@@ -24,23 +24,26 @@ export class Windows {
   readonly #layout: MachineLayout;
   readonly #control: Control;
   readonly #finished: (slot: number) => void;
+  readonly #advanced: (source: PacketSource) => void;
   /** Windows published, and handed to `finished`, so far. */
   #published = 0;
   #harvested = 0;
   #spill = 0;
 
+  /** `finished` is given each window in its order; `advanced` is told when the source has read on, and may describe more interfaces. */
   constructor(
     memory: SimulatedMemory,
     runtime: RuntimeInstance,
     layout: MachineLayout,
     control: Control,
-    finished: (slot: number) => void,
+    on: { readonly finished: (slot: number) => void; readonly advanced: (source: PacketSource) => void },
   ) {
     this.#memory = memory;
     this.#steering = runtime.exports as unknown as Steering;
     this.#layout = layout;
     this.#control = control;
-    this.#finished = finished;
+    this.#finished = on.finished;
+    this.#advanced = on.advanced;
   }
 
   get published(): number {
@@ -66,8 +69,9 @@ export class Windows {
         const count = this.#steering.captureWalk(source.state, staging, WINDOW_PACKETS);
         if (count === 0) {
           const more = source.advance();
-          if (more instanceof Promise) return more.then((came) => came && this.fill(source, slot));
+          if (more instanceof Promise) return more.then((came) => came && this.#goOn(source, slot));
           if (!more) return false;
+          this.#advanced(source);
           continue;
         }
         SteerState.write(this.#memory.view, steer, "pending", staging);
@@ -75,6 +79,11 @@ export class Windows {
       }
       if (this.#steering.steer(this.#layout.steer, slot) !== 0) return true;
     }
+  }
+
+  #goOn(source: PacketSource, slot: number): boolean | Promise<boolean> {
+    this.#advanced(source);
+    return this.fill(source, slot);
   }
 
   #pending(): number {

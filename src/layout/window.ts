@@ -47,7 +47,7 @@ export const SteerState = defineStruct("steer_state", {
   /** Descriptors that the walker wrote and no window has taken yet: address of the first, and how many. */
   pending: u32,
   pending_count: u32,
-  /** Addresses of Devices by the source's interface number, and how many; others go to the first entry. */
+  /** Addresses of Devices by the source's interface number, and how many there are; packets of others go to the device behind the last, which is the machine's first. */
   interfaces: u32,
   interface_count: u32,
   /** DIRECTION_* */
@@ -77,21 +77,18 @@ export const SteerState = defineStruct("steer_state", {
  */
 export const ControlBlock = defineStruct("control_block", {
   published: atomic("steering"),
-  /** 1: no further window will come; workers leave after the last published one. 2: leave at once. */
+  /** 1: no further window will come; workers leave after the last published one. */
   stop: atomic("steering"),
-  /** Raised to ask the workers to look at their message port between two windows (programs to load). */
-  request: atomic("steering"),
-  steering_pad: bytes(116),
+  steering_pad: bytes(120),
   finished: atomic("the last worker to leave a window"),
   arrived: atomic("workers"),
   phase: atomic("the last worker to arrive"),
   more: atomic("the last worker to arrive"),
   /** CPUs with work or mail left, counted in the phase that runs. */
   pending_cpus: atomic("workers"),
-  /** Workers that have answered `request`; workers that are ready to start. */
-  answered: atomic("workers"),
+  /** Workers that are ready to start. */
   ready: atomic("workers"),
-  workers_pad: bytes(100),
+  workers_pad: bytes(104),
 });
 
 /** Longest way of a frame through cpumap entries before it is dropped with reason `budget`. */

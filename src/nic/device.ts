@@ -46,7 +46,7 @@ export interface DeviceMemory {
 /** Longest frame without metadata that fits one buffer of a page: 4,096 less headroom and skb_shared_info. */
 const ONE_BUFFER = 4096 - XDP_PACKET_HEADROOM - SKB_SHARED_INFO_SIZE;
 /** Largest MTU at which native XDP has one buffer a frame. Measured on veth: 3,506. */
-export const NATIVE_MTU_LIMIT = ONE_BUFFER - ETH_HLEN;
+const NATIVE_MTU_LIMIT = ONE_BUFFER - ETH_HLEN;
 
 /** A simulated network device. Its state stands in the memory (layout/device.ts); this is the main thread's handle, used while no worker runs. */
 export class Device {

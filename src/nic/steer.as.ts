@@ -112,7 +112,7 @@ export function steer(state: u32, slot: u32): bool {
     const frame = load<u32>(from, PacketDescriptor_address);
     const flags = load<u32>(from, PacketDescriptor_flags);
     const interfaceIndex = load<u32>(from, PacketDescriptor_interface);
-    const device = load<u32>(interfaces + (interfaceIndex < interfaceCount ? interfaceIndex << 2 : 0));
+    const device = load<u32>(interfaces + (min(interfaceIndex, interfaceCount) << 2));
     if (leaves(direction, flags, frame, caplen, device)) store<u32>(to, flags | PACKET_FLAG_EGRESS, PacketDescriptor_flags);
     snapped += (flags / PACKET_FLAG_SNAPPED) & 1;
     bytes += caplen;

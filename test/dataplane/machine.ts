@@ -56,7 +56,7 @@ export class TestMachine {
   readonly dataplane: Dataplane;
 
   constructor(options: Partial<DataplaneOptions> = {}) {
-    this.dataplane = new Dataplane({ devices: [{ name: "eth0" }], ...options });
+    this.dataplane = new Dataplane({ devices: [{ name: "eth0", mac: "02:00:00:00:00:01" }], ...options });
   }
 
   load(program: ProgramSpec, maps: readonly BpfMap[] = []): LoadedProgram {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { BPF_MAP_TYPE_CPUMAP, BPF_MAP_TYPE_DEVMAP } from "../../src/layout/index.ts";
+import { BPF_MAP_TYPE_CPUMAP, BPF_MAP_TYPE_DEVMAP, BPF_MAP_TYPE_DEVMAP_HASH } from "../../src/layout/index.ts";
 import { udp } from "../../src/packet/index.ts";
 import { returns, spec, TestMachine, word, words } from "./machine.ts";
 
@@ -97,6 +97,17 @@ test("a broadcast reaches every device but the receiving one; copies share the p
     ["2.1", "redirect", "eth1"],
   ]);
   expect(result.devices).toMatchObject({ eth0: { xdp_redirect: 2 }, eth1: { tx_packets: 2 }, eth2: { tx_packets: 2 }, eth3: {} });
+});
+
+test("a broadcast through a DEVMAP_HASH reaches each of its devices once", async () => {
+  const devices = Array.from({ length: 6 }, (_, index) => ({ name: `eth${index}` }));
+  const machine = new TestMachine({ devices });
+  const map = machine.map({ name: "ports", type: BPF_MAP_TYPE_DEVMAP_HASH });
+  for (const ifindex of [2, 3, 4, 5, 6, 7]) expect(map.update(word(ifindex * 1000), word(ifindex))).toBe(0);
+  machine.attach("xdp", machine.load(spec("flood", toMap(0, 8 | 16).text, "xdp", [map.spec]), [map]));
+  const { outcomes } = await machine.replay([query]);
+  expect(outcomes.map(({ id }) => id)).toEqual([1, "1.1", "1.2", "1.3", "1.4"]);
+  expect(outcomes.map(({ fate, to }) => `${fate} ${to}`).sort()).toEqual([1, 2, 3, 4, 5].map((index) => `redirect eth${index}`));
 });
 
 test("a generic broadcast fails at a device that is down, after the copies before it went", async () => {
