@@ -6,6 +6,7 @@ import type { PacketSource, ReleaseWindows } from "../packet/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import {
   type BpfMap,
+  coldHelpers,
   createCpus,
   createMap,
   type Engine,
@@ -23,6 +24,7 @@ import type { OpenPool } from "./pool.ts";
 import { problems } from "./problems.ts";
 import type { RunResult } from "./result.ts";
 import { Run, type RunOptions } from "./run.ts";
+import { TraceLog } from "./traceLog.ts";
 
 /** A device of the machine, with its addresses. */
 export interface DataplaneDevice extends DeviceSpec {
@@ -78,6 +80,7 @@ export class Dataplane {
   readonly #place: LoadingPlace;
   readonly #programs: LoadedProgram[] = [];
   readonly #namespace: number;
+  readonly #trace = new TraceLog();
   #run: Run | undefined;
 
   constructor(options: DataplaneOptions) {
@@ -90,7 +93,7 @@ export class Dataplane {
     this.engine = options.engine ?? "jit";
     const threads = options.deterministic ? Math.min(options.workers ?? 0, 1) : (options.workers ?? 0);
     this.workers = this.engine === "interp" ? 0 : Math.min(threads, cpuCount);
-    this.runtime = instantiateRuntime(this.memory.memory, () => {});
+    this.runtime = instantiateRuntime(this.memory.memory, coldHelpers(this.memory.memory, { trace: this.#trace.add }));
     this.runtime.table.set(CLONE_SLOT, this.runtime.exports.redirectClone);
     const cpus = createCpus(this.memory, {
       count: cpuCount,
@@ -178,6 +181,7 @@ export class Dataplane {
       deterministic: this.#options.deterministic ?? false,
       cloneSlot: CLONE_SLOT,
       openPool: this.#options.openPool,
+      trace: this.#trace,
     });
     this.#run = run;
     try {

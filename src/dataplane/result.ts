@@ -1,4 +1,5 @@
 import type { Fate } from "./outcome.ts";
+import type { TraceReport } from "./traceLog.ts";
 
 /** Packets and bytes of one fate at one place. */
 export interface FateCount {
@@ -54,6 +55,8 @@ export interface RunResult {
   /** ethtool -S names to values, zeroes left out, per device. */
   readonly devices: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly traps: readonly TrapResult[];
+  /** What programs printed, in virtual time. */
+  readonly trace: TraceReport;
   /** Snapped packets that ran at their captured length. */
   readonly snapped: number;
   /** The run was stopped before its input ended (Ctrl-C). */

@@ -12,6 +12,7 @@ import { problems } from "./problems.ts";
 import { helperName } from "./programTypes.ts";
 import type { RunResult, TrapResult } from "./result.ts";
 import { Tallies } from "./tallies.ts";
+import { mergeTraces, type TraceLog } from "./traceLog.ts";
 import { Windows } from "./windows.ts";
 import type { WorkerReport } from "./workerTask.ts";
 
@@ -40,6 +41,8 @@ export interface RunPlace {
   readonly deterministic: boolean;
   readonly cloneSlot: number;
   readonly openPool: OpenPool | undefined;
+  /** What programs print that run on the main thread. */
+  readonly trace: TraceLog;
 }
 
 /** The event loop gets a turn so often, milliseconds, for signals and progress. */
@@ -114,6 +117,7 @@ export class Run {
     const { view } = memory;
     this.#control.reset();
     this.#tallies.clear();
+    this.#place.trace.clear();
     const { steer } = layout;
     for (const field of ["pending", "pending_count", "snapped", "started"] as const) SteerState.write(view, steer, field, 0);
     for (const field of ["shift_ns", "latest_ns", "first_ns", "packets", "bytes"] as const) SteerState.writeBig(view, steer, field, 0n);
@@ -192,7 +196,7 @@ export class Run {
   /** Starts the workers and waits until all are ready. */
   async #start(): Promise<{ end(): Promise<readonly WorkerReport[]> }> {
     const { workers, openPool, memory, layout, programs, cloneSlot, deterministic } = this.#place;
-    if (workers === 0) return { end: () => Promise.resolve([{ traps: this.#inline?.traps ?? [] }]) };
+    if (workers === 0) return { end: () => Promise.resolve([{ traps: this.#inline?.traps ?? [], trace: this.#place.trace.report }]) };
     if (openPool === undefined)
       throw new ProblemError(problems.dataplane_setting({ what: "openPool", value: "absent", expected: "a way to make threads" }));
     const pool: WorkerPool = openPool(workers);
@@ -241,6 +245,7 @@ export class Run {
       queues: this.#tallies.queues(),
       devices: this.#tallies.devices(),
       traps: trapResults(traps, this.#place.programs),
+      trace: mergeTraces(reports.map((report) => report.trace)),
       snapped: SteerState.read(view, layout.steer, "snapped"),
       interrupted,
     };

@@ -1,11 +1,13 @@
 /** A worker's whole life is one task: it runs its CPUs of every window, until the control word says that no more will come. It never prints. */
-import { installPortable, instantiateRuntime } from "../runtime/index.ts";
+import { coldHelpers, installPortable, instantiateRuntime } from "../runtime/index.ts";
 import { Control, runWindow } from "./control.ts";
 import { CpuRunner } from "./cpuRunner.ts";
+import { TraceLog } from "./traceLog.ts";
 import type { WorkerReport, WorkerTask } from "./workerTask.ts";
 
 export default function run(task: WorkerTask): WorkerReport {
-  const runtime = instantiateRuntime(task.memory, () => {}, task.runtime);
+  const trace = new TraceLog();
+  const runtime = instantiateRuntime(task.memory, coldHelpers(task.memory, { trace: trace.add }), task.runtime);
   for (const program of task.programs) installPortable(program, runtime);
   runtime.table.set(task.cloneSlot, runtime.exports.redirectClone);
   const programs = task.programs.map((portable) => ({ portable, slot: portable.compiled.slot }));
@@ -15,7 +17,7 @@ export default function run(task: WorkerTask): WorkerReport {
   control.wake("ready");
   for (let next = 0; ; next++) {
     while (control.load("published") <= next) {
-      if (control.load("stop") !== 0) return { traps: runner.traps };
+      if (control.load("stop") !== 0) return { traps: runner.traps, trace: trace.report };
       control.waitWhile("published", next, 100);
     }
     runWindow(runner, control, next, task.workers);

@@ -1,6 +1,7 @@
 import type { PortableProgram } from "../runtime/index.ts";
 import type { TrapCount } from "./cpuRunner.ts";
 import type { MachineLayout } from "./machine.ts";
+import type { TraceReport } from "./traceLog.ts";
 
 /** What a worker is given to start with. The memory is shared, modules bring their optimised code. */
 export interface WorkerTask {
@@ -19,4 +20,5 @@ export interface WorkerTask {
 /** What a worker leaves when it ends. */
 export interface WorkerReport {
   readonly traps: readonly TrapCount[];
+  readonly trace: TraceReport;
 }

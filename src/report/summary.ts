@@ -34,7 +34,7 @@ export function loadedLines(programs: readonly LoadedLine[]): string {
 
 /** The result of a run as text: totals, fates, queues, drops, device counters. */
 export function summaryText(result: RunResult): string {
-  const sections = [headline(result), fateTable(result), queueTable(result), programTable(result), trapLines(result), deviceLines(result)];
+  const sections = [headline(result), fateTable(result), queueTable(result), programTable(result), trapLines(result), deviceLines(result), traceLines(result)];
   return sections.filter((section) => section !== "").join("\n");
 }
 
@@ -115,6 +115,19 @@ function deviceLines(result: RunResult): string {
       return wrap(` ${device}  `, listed, 120);
     })
     .join("");
+}
+
+/** Lines of bpf_trace_printk that the summary shows; --json has more. */
+const TRACE_SHOWN = 20;
+
+/** What programs printed, as the kernel's trace_pipe shows it: CPU, seconds, text. */
+function traceLines({ trace }: RunResult): string {
+  const shown = trace.lines.slice(0, TRACE_SHOWN).map(({ cpu, nanoseconds, text }) => {
+    const seconds = `${nanoseconds / 1_000_000_000n}.${String(nanoseconds % 1_000_000_000n).padStart(9, "0").slice(0, 6)}`;
+    return ` [${String(cpu).padStart(3, "0")}] ${seconds}: bpf_trace_printk: ${text.trimEnd()}\n`;
+  });
+  const more = trace.lines.length - shown.length + trace.lost;
+  return shown.join("") + (more > 0 ? ` … ${count(more)} more lines of bpf_trace_printk\n` : "");
 }
 
 /** How full the maps are: backends 12/512 · connections 4,980/65,536. Empty without maps. */

@@ -25,6 +25,7 @@ const result: RunResult = {
   ],
   devices: { eth0: { rx_packets: 20_000, tx_packets: 18_220 } },
   traps: [{ program: "balancer", instruction: 17, reason: "budget", source: "balancer.c:40", packets: 3 }],
+  trace: { lines: [{ cpu: 1, nanoseconds: 3_600_000_012_345n, text: "hello\n" }], lost: 3 },
   snapped: 2,
   interrupted: true,
 };
@@ -46,6 +47,7 @@ test("what went wrong is said: the interruption, cut packets, traps with their p
   const text = summaryText(result);
   expect(text).toContain("interrupted: this is what was done so far");
   expect(text).toContain("2 packets were cut short in the capture");
+  expect(text).toContain(" [001] 3600.000012: bpf_trace_printk: hello\n … 3 more lines of bpf_trace_printk\n");
   expect(text).toContain("balancer at instruction 17 (balancer.c:40): budget, 3 packets");
 });
 
@@ -61,6 +63,7 @@ test("a run without packets says so", () => {
     queues: [],
     devices: {},
     traps: [],
+    trace: { lines: [], lost: 0 },
     snapped: 0,
     interrupted: false,
   };
