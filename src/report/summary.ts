@@ -34,7 +34,15 @@ export function loadedLines(programs: readonly LoadedLine[]): string {
 
 /** The result of a run as text: totals, fates, queues, drops, device counters. */
 export function summaryText(result: RunResult): string {
-  const sections = [headline(result), fateTable(result), queueTable(result), programTable(result), trapLines(result), deviceLines(result), traceLines(result)];
+  const sections = [
+    headline(result),
+    fateTable(result),
+    queueTable(result),
+    programTable(result),
+    trapLines(result),
+    deviceLines(result),
+    traceLines(result),
+  ];
   return sections.filter((section) => section !== "").join("\n");
 }
 
@@ -123,7 +131,9 @@ const TRACE_SHOWN = 20;
 /** What programs printed, as the kernel's trace_pipe shows it: CPU, seconds, text. */
 function traceLines({ trace }: RunResult): string {
   const shown = trace.lines.slice(0, TRACE_SHOWN).map(({ cpu, nanoseconds, text }) => {
-    const seconds = `${nanoseconds / 1_000_000_000n}.${String(nanoseconds % 1_000_000_000n).padStart(9, "0").slice(0, 6)}`;
+    const seconds = `${nanoseconds / 1_000_000_000n}.${String(nanoseconds % 1_000_000_000n)
+      .padStart(9, "0")
+      .slice(0, 6)}`;
     return ` [${String(cpu).padStart(3, "0")}] ${seconds}: bpf_trace_printk: ${text.trimEnd()}\n`;
   });
   const more = trace.lines.length - shown.length + trace.lost;
