@@ -183,7 +183,9 @@ function broadcast(state: u32, frame: u32, received: u32, generic: bool): i32 {
   const exclude = (load<u32>(cpu, CpuBlock_redirect_flags) & BPF_F_EXCLUDE_INGRESS) != 0;
   const length = frameLength(frame);
   let waiting: u32 = 0;
-  for (let entry = firstEntry(map); entry != 0; entry = nextEntry(map, entry)) {
+  // A chain that a wrong program overwrote may lead round and round: no map holds more than max_entries.
+  let left = load<u32>(map, MapHeader_max_entries);
+  for (let entry = firstEntry(map); entry != 0 && left != 0; entry = nextEntry(map, entry), left--) {
     const target = deviceByIndex(load<u32>(entry));
     if (target == 0 || (exclude && target == received)) continue;
     if (!generic && fault(target, length, false) != 0) continue;
@@ -229,10 +231,10 @@ function bucketHead(map: u32, bucket: u32): u32 {
   return load<u32>(load<u32>(map, HashHeader_buckets) + (bucket << 2));
 }
 
-/** The value of `element`, or of the next one there is; an odd `element` ends the chain of `bucket`. */
+/** The value of `element`, or of the next one there is. An odd `element` ends the chain of `bucket`; 0 is a bucket that never held one. */
 function inChain(map: u32, bucket: u32, element: u32): u32 {
   const mask = load<u32>(map, HashHeader_bucket_mask);
-  while (element & 1) {
+  while (element == 0 || (element & 1) != 0) {
     if (bucket == mask) return 0;
     element = bucketHead(map, ++bucket);
   }
