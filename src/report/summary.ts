@@ -47,16 +47,21 @@ export function summaryText(result: RunResult): string {
 }
 
 function headline(result: RunResult): string {
-  const parts = [`${pc.bold(count(result.packets))} packets`, byteCount(result.bytes)];
+  const parts = [`${pc.bold(count(result.packets))} ${plural(result.packets, "packet")}`, byteCount(result.bytes)];
   if (result.firstNs !== null && result.lastNs !== null) parts.push(`${duration(Number(result.lastNs - result.firstNs))} of capture`);
   const rate = result.elapsedNs > 0 ? ` (${packetRate((result.packets * 1e9) / result.elapsedNs)})` : "";
-  const workers = `${result.workers} worker${result.workers === 1 ? "" : "s"}`;
+  const workers = `${result.workers} ${plural(result.workers, "worker")}`;
   parts.push(`replayed in ${duration(result.elapsedNs)} on ${workers}${rate}`);
   const notes = [];
   if (result.interrupted) notes.push("interrupted: this is what was done so far");
-  if (result.snapped > 0) notes.push(`${count(result.snapped)} packets were cut short in the capture and ran at their captured length`);
+  if (result.snapped > 0) notes.push(cutShort(result.snapped));
   return ` ${parts.join("   ")}\n${notes.map((note) => ` ${pc.yellow(note)}\n`).join("")}`;
 }
+
+const cutShort = (packets: number): string =>
+  packets === 1
+    ? "1 packet was cut short in the capture and ran at its captured length"
+    : `${count(packets)} packets were cut short in the capture and ran at their captured length`;
 
 function fateTable(result: RunResult): string {
   const byFate = new Map<Fate, FateCount[]>();
@@ -71,9 +76,9 @@ function fateTable(result: RunResult): string {
 
 /** Where packets of one fate went or why they were lost; with their numbers when there is more than one place. */
 function fateDetail(parts: readonly FateCount[]): string {
-  const named = (part: FateCount) => part.reason ?? part.to ?? "";
-  if (parts.length === 1) return parts.map(named).join("");
-  return parts.map((part) => `${named(part)} ${count(part.packets)}`.trim()).join(" · ");
+  const named = (part: FateCount) => part.reason ?? part.to;
+  if (parts.length === 1) return parts.map((part) => named(part) ?? "").join("");
+  return parts.map((part) => `${named(part) ?? "directly"} ${count(part.packets)}`).join(" · ");
 }
 
 function queueTable(result: RunResult): string {
@@ -110,7 +115,7 @@ function trapLines(result: RunResult): string {
     .map((trap) => {
       const source = trap.source === null ? "" : ` (${trap.source})`;
       const place = trap.instruction === null ? "" : ` at instruction ${trap.instruction}${source}`;
-      return ` ${pc.red("aborted")}: ${trap.program}${place}: ${trap.reason}, ${count(trap.packets)} packets\n`;
+      return ` ${pc.red("aborted")}: ${trap.program}${place}: ${trap.reason}, ${count(trap.packets)} ${plural(trap.packets, "packet")}\n`;
     })
     .join("");
 }
@@ -165,5 +170,6 @@ function wrap(lead: string, items: readonly string[], width: number): string {
   return `${lines.map((text, index) => (index === 0 ? lead : " ".repeat(lead.length)) + text).join("\n")}\n`;
 }
 
+const plural = (number: number, noun: string): string => (number === 1 ? noun : `${noun}s`);
 const right = (heading: string) => ({ heading, right: true });
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

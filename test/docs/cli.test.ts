@@ -10,8 +10,11 @@ function commandPage(): string {
   const lines = [
     "# The command line",
     "",
-    "Exit codes: 0 fine, 1 an expectation or comparison failed, 2 usage, 3 bad input, 4 a program was rejected. Tables go to standard output, errors and progress to",
-    "standard error. `NO_COLOR` is honoured. Every error is listed in [errors.md](errors.md).",
+    "Exit codes: 0 fine, 1 an expectation or comparison failed, 2 usage, 3 bad input, 4 a program was rejected, 130 interrupted. Tables go to standard output,",
+    "errors and progress to standard error. `NO_COLOR` is honoured. Every error is listed in [errors.md](errors.md).",
+    "",
+    "Of a capture that is cut short or damaged, `replay` replays the packets before the fault, then names it and ends with exit code 3. Ctrl-C ends a replay with the",
+    "summary of what was done so far, a second one at once. The bytes beside a fate are those of its packets as they came in.",
     "",
     ...help(program),
   ];

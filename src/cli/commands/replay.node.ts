@@ -13,6 +13,7 @@ import { formatProblem } from "../failure.node.ts";
 import { DeviceOptions } from "../options/devices.ts";
 import { readMapOption } from "../options/mapContents.node.ts";
 import { wholeNumber } from "../options/number.ts";
+import { problems } from "../options/problems.ts";
 import { startProgress } from "../progress.node.ts";
 import { OutcomeOutputs } from "../replay/outputs.node.ts";
 import { ReplayPrograms } from "../replay/programs.node.ts";
@@ -22,6 +23,7 @@ interface Options {
   readonly cpus?: number;
   readonly workers?: number;
   readonly deterministic?: true;
+  readonly strict?: true;
   readonly seed: number;
   readonly engine: "jit" | "interp";
   readonly route: readonly string[];
@@ -35,6 +37,9 @@ interface Options {
   readonly jsonl?: string;
   readonly output?: string;
 }
+
+/** The exit code of a run that Ctrl-C ended, as shells count it: 128 and the signal. */
+const INTERRUPTED = 130;
 
 /** A capture is held in memory for --repeat up to this size, unpacked. */
 const RESIDENT_LIMIT = 1 << 30;
@@ -59,6 +64,7 @@ export function registerReplay(program: Command): void {
     .option("--cpus <n>", "simulated CPUs; as many as the most queues of a device unless said", wholeNumber("--cpus", 1, 128))
     .option("--workers <n>", "threads that run the CPUs", wholeNumber("--workers", 1, 128))
     .option("--deterministic", "CPUs take turns in virtual time, on one thread")
+    .option("--strict", "refuse programs that use helpers, kfuncs or variables that are not built, instead of aborting packets there")
     .option("--seed <n>", "seed of the programs' random numbers", wholeNumber("--seed", 0, Number.MAX_SAFE_INTEGER), 0)
     .option("--route <route>", "a route in ip's grammar, 'DST via GW dev IF'; repeatable", list, [])
     .option("--neigh <neighbour>", "a neighbour in ip's grammar, 'IP lladdr MAC dev IF'; repeatable", list, [])
@@ -75,6 +81,7 @@ export function registerReplay(program: Command): void {
 }
 
 async function replay(path: string, deviceOptions: DeviceOptions, options: Options): Promise<void> {
+  if (options.json && options.jsonl === "-") throw new ProblemError(problems.option_both_standard_output());
   const requests = deviceOptions.finish();
   const devices = dataplaneDevices(requests, undefined);
   const dataplane = new Dataplane({
@@ -88,7 +95,7 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
     deterministic: options.deterministic ?? false,
     openPool: openWorkerPool,
   });
-  const programs = new ReplayPrograms(dataplane);
+  const programs = new ReplayPrograms(dataplane, { strict: options.strict ?? false });
   for (const attachment of attachments(requests)) programs.attach(attachment);
   for (const request of options.map.flatMap(readMapOption)) programs.fill(request);
 
@@ -113,11 +120,13 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
 
   const maps = options.dumpMaps ? programs.dump() : null;
   if (options.json) process.stdout.write(runJson(result, programs.lines, maps));
-  else if (human) {
+  // A capture of which nothing could be read has no summary, only its fault.
+  else if (human && (result.packets > 0 || source.problem === null)) {
     process.stdout.write(summaryText(result) + mapLines(programs.fillings()));
     if (maps !== null) process.stdout.write(`\n${JSON.stringify(maps, bigintAsString, 2)}\n`);
   }
   for (const warning of source.warnings) process.stderr.write(`note: ${path}: ${warning}\n`);
+  if (result.interrupted) process.exitCode = INTERRUPTED;
   if (source.problem !== null) {
     process.stderr.write(formatProblem(inFile(source.problem, path)));
     process.exitCode = source.problem.exit;

@@ -37,6 +37,16 @@ export const problems = defineProblems({
     message: "the object cannot be read ({reason})",
     hint: "name a file that clang --target=bpf has made, as FILE.o or FILE.o:PROGRAM",
   },
+  option_both_standard_output: {
+    message: "--json and --jsonl - both write to standard output",
+    hint: "give --jsonl a file",
+    exit: 2,
+  },
+  program_unbuilt: {
+    message: "{program} uses what xdplane has not built: {what}",
+    hint: "without --strict the program runs, and a packet that reaches such an instruction is aborted",
+    exit: 4,
+  },
   output_unwritable: {
     message: "the output cannot be written ({reason})",
   },

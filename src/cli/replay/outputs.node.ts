@@ -9,14 +9,14 @@ const PIECE = 1 << 16;
 
 /** Where outcomes go one by one: a JSONL file, a capture. What was written stays when the run ends early. */
 export class OutcomeOutputs {
-  readonly #files: number[] = [];
-  #jsonl: number | undefined;
+  readonly #files: OutputFile[] = [];
+  #jsonl: OutputFile | undefined;
   #capture: OutcomeCapture | undefined;
   #text = "";
 
   /** `jsonl` may be - for standard output. */
   constructor({ jsonl, capture, application }: { jsonl?: string; capture?: string; application: string }) {
-    if (jsonl !== undefined) this.#jsonl = jsonl === "-" ? process.stdout.fd : this.#create(jsonl);
+    if (jsonl !== undefined) this.#jsonl = jsonl === "-" ? { path: "standard output", descriptor: process.stdout.fd } : this.#create(jsonl);
     if (capture !== undefined) {
       const file = this.#create(capture);
       this.#capture = new OutcomeCapture((chunk) => writeAll(file, chunk), application);
@@ -38,36 +38,53 @@ export class OutcomeOutputs {
     if (this.#text.length > PIECE) this.#flushText();
   }
 
+  /** Writes what is left and closes the files. Throws a Problem where a file takes no more; the files are closed then too. */
   close(): void {
-    this.#flushText();
-    this.#capture?.finish();
-    for (const file of this.#files) closeSync(file);
+    try {
+      this.#flushText();
+      this.#capture?.finish();
+    } finally {
+      for (const { descriptor } of this.#files.splice(0)) closeSync(descriptor);
+    }
   }
 
   #flushText(): void {
-    if (this.#jsonl !== undefined && this.#text !== "") writeAll(this.#jsonl, Buffer.from(this.#text));
+    const text = this.#text;
     this.#text = "";
+    if (this.#jsonl !== undefined && text !== "") writeAll(this.#jsonl, Buffer.from(text));
   }
 
-  #create(path: string): number {
+  #create(path: string): OutputFile {
     try {
-      const file = openSync(path, "w");
+      const file = { path, descriptor: openSync(path, "w") };
       this.#files.push(file);
       return file;
     } catch (error) {
-      const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
-      throw new ProblemError(problems.output_unwritable({ reason }, { file: path }));
+      throw unwritable(path, error);
     }
   }
 }
 
-function writeAll(file: number, bytes: Uint8Array): void {
+interface OutputFile {
+  readonly path: string;
+  readonly descriptor: number;
+}
+
+function unwritable(path: string, error: unknown): ProblemError {
+  const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
+  return new ProblemError(problems.output_unwritable({ reason }, { file: path }));
+}
+
+function writeAll({ path, descriptor }: OutputFile, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) {
     try {
-      at += writeSync(file, bytes, at);
+      at += writeSync(descriptor, bytes, at);
     } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      // A reader that went away is no fault of the output.
+      if (code === "EPIPE") throw error;
       // A pipe that is full for the moment.
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      if (code !== "EAGAIN") throw unwritable(path, error);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
     }
   }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { openObject, selectProgram } from "../../bpf/elf/index.ts";
+import type { VerifiedProgram } from "../../bpf/verifier/index.ts";
 import { type ContentsPlace, type Dataplane, dumpMap, fillMap, type LoadedObject } from "../../dataplane/index.ts";
 import { ProblemError, type Result } from "../../problem/index.ts";
 import type { LoadedLine } from "../../report/index.ts";
@@ -11,11 +12,14 @@ import type { Attachment } from "./request.ts";
 /** The objects of a replay: each file is opened once, so that its programs share its maps. */
 export class ReplayPrograms {
   readonly #dataplane: Dataplane;
+  readonly #strict: boolean;
   readonly #objects = new Map<string, { readonly loaded: LoadedObject; readonly type: Attachment["type"] }>();
   readonly #lines: LoadedLine[] = [];
 
-  constructor(dataplane: Dataplane) {
+  /** `strict`: programs with instructions that would trap for want of what they ask for are refused. */
+  constructor(dataplane: Dataplane, { strict }: { readonly strict: boolean }) {
     this.#dataplane = dataplane;
+    this.#strict = strict;
   }
 
   /** One line for each attached program. */
@@ -29,6 +33,8 @@ export class ReplayPrograms {
     const loaded = this.#open(path, type);
     const spec = taken(selectProgram(loaded.object, { type, ...(wanted === undefined ? {} : { name: wanted }) }));
     const program = inFile(path, () => loaded.load(spec));
+    const unbuilt = [...new Set(program.verified.unbuilt.values())];
+    if (this.#strict && unbuilt.length > 0) throw unbuiltRefused(path, program.verified);
     const device = this.#dataplane.device(name)!;
     this.#dataplane.attach(device, hook, program);
     const elapsedNs = (performance.now() - started) * 1e6;
@@ -39,7 +45,7 @@ export class ReplayPrograms {
       wasmBytes: program.wasmBytes,
       elapsedNs,
       engine: program.engine,
-      unbuilt: [...new Set([...program.verified.unbuilt.values()])],
+      unbuilt,
     });
   }
 
@@ -80,6 +86,14 @@ export class ReplayPrograms {
     this.#objects.set(path, { loaded, type });
     return loaded;
   }
+}
+
+/** What --strict says of a program, at the first instruction that would trap. */
+function unbuiltRefused(file: string, { spec, unbuilt }: VerifiedProgram): ProblemError {
+  const instruction = Math.min(...unbuilt.keys());
+  const line = spec.lines.findLast((entry) => entry.instruction <= instruction);
+  const at = { file, program: spec.name, instruction, ...(line === undefined ? {} : { source: `${line.file}:${line.line}` }) };
+  return new ProblemError(problems.program_unbuilt({ program: spec.name, what: [...new Set(unbuilt.values())].join(", ") }, at));
 }
 
 function readObject(path: string): Uint8Array {

@@ -1,0 +1,183 @@
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterAll, expect, test } from "vitest";
+
+/** These tests run the built program, as `npm test` builds it before. */
+const CLI = "dist/cli.js";
+const folder = mkdtempSync(join(tmpdir(), "xdplane-e2e-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const BALANCER = ["--dev", "eth0,mac=02:00:00:00:00:10,queues=4", "--xdp", "programs/balancer.o", "--map", "programs/balancer.maps.yaml"];
+
+const environment = { ...process.env, NO_COLOR: "1" };
+
+function xdplane(args: readonly string[], input: Uint8Array = new Uint8Array()) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], { encoding: "utf8", input, env: environment });
+  expect(stderr).not.toContain("xdplane itself failed");
+  return { status, stdout, stderr };
+}
+
+/** pass_all.o, whose first instruction (`w0 = 2`) is replaced by another. */
+function passAllWith(name: string, instruction: Uint8Array): string {
+  const object = readFileSync("programs/pass_all.o");
+  const at = object.indexOf(Uint8Array.of(0xb4, 0, 0, 0, 2, 0, 0, 0));
+  expect(at).toBeGreaterThan(0);
+  object.set(instruction, at);
+  const path = join(folder, name);
+  writeFileSync(path, object);
+  return path;
+}
+
+const jsonLines = (path: string) =>
+  readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+test("a replay prints programs, fates, queues, verdicts, counters and maps", () => {
+  const { status, stdout, stderr } = xdplane(["replay", "pcaps/shop.pcapng", ...BALANCER]);
+  expect(stderr).toBe("");
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^balancer\.o:balancer {3}xdp, native on eth0 {3}\d+ insns, /);
+  expect(stdout).toContain(" 1,599 packets   131 kB   19.6 ms of capture   replayed in ");
+  expect(stdout).toMatch(/^ tx {8}1,510 {3}94\.4 {3}123,485 {3}eth0$/m);
+  expect(stdout).toMatch(/^ stack {8}89 {4}5\.6 {5}7,940$/m);
+  expect(stdout).toContain("XDP_PASS 89 · XDP_TX 1,510");
+  expect(stdout).toContain(" maps  services 5/8,192 ");
+});
+
+test("--json is one object with the packets, bytes, fates, queues and maps", () => {
+  const { status, stdout } = xdplane(["replay", "pcaps/shop.pcapng", ...BALANCER, "--json", "--dump-maps"]);
+  expect(status).toBe(0);
+  const run = JSON.parse(stdout);
+  expect(run).toMatchObject({ packets: 1_599, bytes: 131_425, interrupted: false, first_ts_ns: "1767225600000080994" });
+  expect(run.fates.map(({ fate, packets }: { fate: string; packets: number }) => [fate, packets])).toEqual([
+    ["tx", 1_510],
+    ["stack", 89],
+  ]);
+  expect(run.queues).toHaveLength(4);
+  expect(run.loaded[0]).toMatchObject({ name: "balancer.o:balancer", engine: "jit", unbuilt: [] });
+  expect(run.maps.services).toHaveLength(5);
+});
+
+test("the lines of --jsonl have their keys in order and are the same for every number of workers and both engines", () => {
+  const ways = [["--workers", "1"], ["--workers", "4"], ["--deterministic"], ["--engine", "interp"]];
+  const files = ways.map((way, index) => {
+    const path = join(folder, `${index}.jsonl`);
+    expect(xdplane(["replay", "pcaps/shop.pcapng", ...BALANCER, ...way, "--jsonl", path]).status).toBe(0);
+    return path;
+  });
+  const [first, ...others] = files.map((path) => readFileSync(path, "utf8"));
+  for (const other of others) expect(other === first).toBe(true);
+  const lines = jsonLines(files[0]!);
+  expect(lines).toHaveLength(1_599);
+  for (const line of lines)
+    expect(Object.keys(line)).toEqual(["id", "ts", "dev", "queue", "cpu", "len", "steps", "fate", "to", "reason", "out_len"]);
+  expect(lines[0].steps).toEqual([{ hook: "xdp", mode: "native", program: "balancer", verdict: "XDP_TX" }]);
+});
+
+test("a capture cut short is replayed up to the fault, which is named; exit code 3", () => {
+  const cut = join(folder, "cut.pcap");
+  writeFileSync(cut, readFileSync("pcaps/firewall.pcap").subarray(0, 15_000));
+  const lines = join(folder, "cut.jsonl");
+  const { status, stdout, stderr } = xdplane(["replay", cut, "--jsonl", lines]);
+  expect(status).toBe(3);
+  expect(stdout).toContain(" 156 packets ");
+  expect(stderr).toContain("error: the capture ends inside a packet record");
+  expect(stderr).toContain(`in: ${cut}, offset 14998`);
+  expect(jsonLines(lines)).toHaveLength(156);
+});
+
+test("a capture of which nothing can be read has no summary", () => {
+  const capture = readFileSync("pcaps/firewall.pcap");
+  capture.writeUInt32LE(101, 20); // LINKTYPE_RAW
+  const { status, stdout, stderr } = xdplane(["replay", "-"], capture);
+  expect(stderr).toContain("try: give its packets Ethernet headers with --as-ethernet");
+  expect(stdout).toBe("");
+  expect(status).toBe(3);
+});
+
+test("standard input is read, plain and packed", () => {
+  const capture = readFileSync("pcaps/firewall.pcap");
+  for (const input of [capture, gzipSync(capture)]) {
+    const { status, stdout } = xdplane(["replay", "-"], input);
+    expect(status).toBe(0);
+    expect(stdout).toContain(" 274 packets ");
+  }
+});
+
+test("a rejected program is told with its instruction and source line; exit code 4", () => {
+  const path = passAllWith("rejected.o", Uint8Array.of(0xff, 0, 0, 0, 0, 0, 0, 0));
+  const { status, stdout, stderr } = xdplane(["replay", "pcaps/firewall.pcap", "--xdp", path]);
+  expect(status).toBe(4);
+  expect(stdout).toBe("");
+  expect(stderr).toContain("error: ");
+  expect(stderr).toContain(`in: ${path}, program pass_all, instruction 0, `);
+  expect(stderr).toContain("pass_all.c:6");
+});
+
+test("a call of what is not built aborts packets, or with --strict refuses the program", () => {
+  const path = passAllWith("unbuilt.o", Uint8Array.of(0x85, 0, 0, 0, 0x0f, 0x27, 0, 0)); // call 9999
+  const lax = xdplane(["replay", "pcaps/firewall.pcap", "--xdp", path]);
+  expect(lax.status).toBe(0);
+  expect(lax.stdout).toContain("not built yet, traps when reached: helper 9999");
+  expect(lax.stdout).toMatch(/^ aborted {7}274 {3}100\.0 /m);
+  const strict = xdplane(["replay", "pcaps/firewall.pcap", "--xdp", path, "--strict"]);
+  expect(strict.status).toBe(4);
+  expect(strict.stderr).toContain("error: pass_all uses what xdplane has not built: helper 9999");
+  expect(strict.stderr).toContain("instruction 0, ");
+});
+
+test.each([
+  [2, "missing required argument", ["replay"]],
+  [2, "unknown option", ["replay", "pcaps/shop.pcapng", "--que", "4"]],
+  [2, "--workers 0: out of range", ["replay", "pcaps/shop.pcapng", "--workers", "0"]],
+  [2, "Allowed choices are jit, interp", ["replay", "pcaps/shop.pcapng", "--engine", "fast"]],
+  [2, "holds no program named nope", ["replay", "pcaps/shop.pcapng", "--xdp", "programs/balancer.o:nope"]],
+  [2, "is a program of type sched_cls, not xdp", ["replay", "pcaps/shop.pcapng", "--xdp", "programs/policy.o:ingress"]],
+  [2, "name one of them: programs/policy.o:ingress", ["replay", "pcaps/shop.pcapng", "--tc-ingress", "programs/policy.o"]],
+  [2, "both write to standard output", ["replay", "pcaps/shop.pcapng", "--json", "--jsonl", "-"]],
+  [3, "the capture cannot be read", ["replay", "no-such-file.pcap"]],
+  [3, "this is no pcap or pcapng capture", ["replay", "README.md"]],
+  [3, "this is not an ELF file", ["replay", "pcaps/shop.pcapng", "--xdp", "README.md"]],
+  [
+    3,
+    "no object has a map zones4",
+    ["replay", "pcaps/shop.pcapng", "--xdp", "programs/balancer.o", "--map", "programs/firewall.maps.yaml"],
+  ],
+  [3, "has no member prt", ["replay", "pcaps/shop.pcapng", ...BALANCER, "--map", 'services=[{"key":{"prt":1},"value":{"pool":1}}]']],
+  [3, "the output cannot be written", ["replay", "pcaps/shop.pcapng", "-o", join(folder, "no-such-folder", "out.pcapng")]],
+])("exit code %i: %s", (exit, text, args) => {
+  const { status, stderr } = xdplane(args);
+  expect(stderr).toContain(text);
+  expect(status).toBe(exit);
+});
+
+test.skipIf(process.platform !== "linux")("a full disk is a named failure", () => {
+  for (const option of ["-o", "--jsonl"]) {
+    const { status, stderr } = xdplane(["replay", "pcaps/shop.pcapng", option, "/dev/full"]);
+    expect(stderr).toContain("error: the output cannot be written (ENOSPC)");
+    expect(status).toBe(3);
+  }
+});
+
+test.skipIf(process.platform === "win32")("an interrupt ends the run with the summary so far and exit code 130", async () => {
+  const child = spawn(process.execPath, [CLI, "replay", "pcaps/shop.pcapng", "--repeat", "1000000000"], {
+    env: environment,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stderr = "";
+  let stdout = "";
+  child.stderr.on("data", (chunk) => (stderr += chunk));
+  child.stdout.on("data", (chunk) => (stdout += chunk));
+  // The handler stands once the run begins; until then there is nothing to see of it, so ask again.
+  const asking = setInterval(() => child.kill("SIGINT"), 3_000);
+  const status = await new Promise((resolve) => child.on("close", resolve));
+  clearInterval(asking);
+  expect(stderr).toBe("");
+  expect(stdout).toContain(" interrupted: this is what was done so far");
+  expect(status).toBe(130);
+});
