@@ -1,27 +1,14 @@
 #!/usr/bin/env node
-import { CommanderError } from "commander";
-import { commandLine } from "./commandLine.node.ts";
+import { fileFault } from "../problem/fileFault.node.ts";
+import { ProblemError } from "../problem/index.ts";
 import { reportFailure } from "./failure.node.ts";
+import { problems } from "./options/problems.ts";
+import { runCommandLine } from "./run.node.ts";
 
-/** Runs one command line. Exit codes: 0 fine, 1 an expectation or comparison failed, 2 usage, 3 bad input, 4 a program was rejected. */
-async function main(argv: readonly string[]): Promise<number> {
-  try {
-    const program = commandLine();
-    if (argv.length <= 2) program.help();
-    await program.parseAsync([...argv]);
-    return Number(process.exitCode ?? 0);
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    // A reader that went away (`| head`) is no failure.
-    if (error instanceof Error && "code" in error && error.code === "EPIPE") return 0;
-    return reportFailure(error);
-  }
-}
-
-// A reader that went away (`| head`) ends the run quietly.
+// A reader that went away (`| head`) ends the run quietly; a full disk is told.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
-  throw error;
+  process.exit(reportFailure(new ProblemError(problems.output_unwritable({ reason: fileFault(error) }, { file: "standard output" }))));
 });
 
-process.exitCode = await main(process.argv);
+process.exitCode = await runCommandLine(process.argv);

@@ -14,6 +14,12 @@ export interface TrapCount {
 
 const reasonNumbers = { budget: REASON_BUDGET, helper: REASON_HELPER, depth: REASON_DEPTH, memory: REASON_MEMORY } as const;
 
+/**
+ * A CPU whose program ran out of fuel gives every run after that a sixteenth of it, down to this much: one program that never ends costs a second, not a second
+ * a packet. It depends on the CPU's own packets only, so that results stay the same for every number of threads.
+ */
+const LEAST_FUEL = 1n << 14n;
+
 /** The packet loop's exports (dataplane/exports.as.ts). */
 interface PacketLoop {
   readonly setCpu: (block: number) => void;
@@ -130,10 +136,17 @@ export class CpuRunner {
     const program = CpuBlock.read(memory.view, block, "program");
     const running = this.#place.programs.filter(({ slot }) => slot === program);
     const trap = takeTrap(memory, this.#place.runtime, running, error);
+    if (trap.reason === "budget") shortenLeash(memory.view, block);
     this.#loop.recoverTrap(reasonNumbers[trap.reason], trap.detail);
     const key = `${program} ${trap.reason} ${trap.detail} ${trap.instruction}`;
     const known = this.#traps.get(key);
     if (known !== undefined) known.packets++;
     else this.#traps.set(key, { program, reason: trap.reason, detail: trap.detail, instruction: trap.instruction, packets: 1 });
   }
+}
+
+function shortenLeash(view: DataView, block: number): void {
+  const limit = CpuBlock.readBig(view, block, "fuel_limit");
+  const shorter = limit / 16n;
+  if (limit > LEAST_FUEL) CpuBlock.writeBig(view, block, "fuel_limit", shorter > LEAST_FUEL ? shorter : LEAST_FUEL);
 }

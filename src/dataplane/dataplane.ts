@@ -1,6 +1,6 @@
 import type { ObjectFile } from "../bpf/elf/index.ts";
 import type { MapSpec, ProgramSpec } from "../bpf/spec.ts";
-import { MAX_PROGRAMS, NetNamespace } from "../layout/index.ts";
+import { CpuBlock, MAX_PROGRAMS, NetNamespace } from "../layout/index.ts";
 import { Device, type DeviceSpec, type XdpMode } from "../nic/index.ts";
 import type { PacketSource, ReleaseWindows } from "../packet/index.ts";
 import { ProblemError } from "../problem/index.ts";
@@ -81,6 +81,7 @@ export class Dataplane {
   readonly #programs: LoadedProgram[] = [];
   readonly #namespace: number;
   readonly #trace = new TraceLog();
+  readonly #fuel: bigint;
   #run: Run | undefined;
 
   constructor(options: DataplaneOptions) {
@@ -100,6 +101,7 @@ export class Dataplane {
       ...(options.seed === undefined ? {} : { seed: options.seed }),
       ...(options.fuel === undefined ? {} : { fuel: options.fuel }),
     });
+    this.#fuel = CpuBlock.readBig(this.memory.view, cpus.blocks[0]!, "fuel_limit");
     this.host = new MapHost(this.memory, this.runtime, cpus);
     checkNames(options.devices);
     this.devices = options.devices.map((spec, index) => new Device(this.memory, spec, index));
@@ -180,6 +182,7 @@ export class Dataplane {
       workers: this.workers,
       deterministic: this.#options.deterministic ?? false,
       cloneSlot: CLONE_SLOT,
+      fuel: this.#fuel,
       openPool: this.#options.openPool,
       trace: this.#trace,
     });

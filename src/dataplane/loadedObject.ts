@@ -68,7 +68,7 @@ export class LoadedObject {
     if (map.type !== BPF_MAP_TYPE_PROG_ARRAY || map.spec.slots === undefined) return;
     for (const { index, target } of map.spec.slots) {
       const found = findProgram(this.object, target);
-      if (!found.ok) throw new ProblemError(problems.map_entry_program({ map: map.name, program: target, index }));
+      if (!found.ok) throw new ProblemError(problems.map_entry_program({ path: `${map.name}[${index}]`, program: target }));
       map.setProgram(index, this.load({ ...found.value, type: user.type }).slot);
     }
   }
@@ -80,7 +80,7 @@ export class LoadedObject {
       const key = new Uint8Array(map.spec.keySize);
       new DataView(key.buffer).setUint32(0, index, true);
       if (inner === undefined || map.setInner(key, inner) < 0) {
-        throw new ProblemError(problems.map_entry_inner({ map: map.name, inner: target, index }));
+        throw new ProblemError(problems.map_entry_inner({ path: `${map.name}[${index}]`, inner: target }));
       }
     }
   }

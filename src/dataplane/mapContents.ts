@@ -30,8 +30,7 @@ export interface ContentsPlace {
 export function fillMap(place: ContentsPlace, map: BpfMap, contents: unknown): void {
   switch (map.type) {
     case BPF_MAP_TYPE_PROG_ARRAY:
-      for (const { key, value, path } of namedEntries(map, contents))
-        write(map, key, slotBytes(programSlot(place, map, value, path)), path);
+      for (const { key, value, path } of namedEntries(map, contents)) write(map, key, slotBytes(programSlot(place, value, path)), path);
       return;
     case BPF_MAP_TYPE_DEVMAP:
     case BPF_MAP_TYPE_DEVMAP_HASH:
@@ -81,10 +80,10 @@ function namedEntries(map: BpfMap, contents: unknown): NamedEntry[] {
   return Object.entries(contents).map(([key, value]) => entry(key, value, `${map.name}[${key}]`));
 }
 
-function programSlot(place: ContentsPlace, map: BpfMap, name: unknown, path: string): number {
+function programSlot(place: ContentsPlace, name: unknown, path: string): number {
   if (typeof name !== "string") throw entryProblem(path, name, "the name of a program of the object");
   const found = findProgram(place.object.object, name);
-  if (!found.ok) throw new ProblemError(problems.map_entry_program({ map: map.name, program: name, index: path }));
+  if (!found.ok) throw new ProblemError(problems.map_entry_program({ path, program: name }));
   return place.object.load({ ...found.value, type: place.programType }).slot;
 }
 
@@ -102,15 +101,14 @@ function targetBytes(place: ContentsPlace, map: BpfMap, value: unknown, path: st
   view.setUint32(0, number, true);
   if (fields.program !== undefined) {
     if (bytes.length < 8) throw entryProblem(path, value, "no program: the map's values have no room for one");
-    view.setUint32(4, programSlot(place, map, fields.program, path), true);
+    view.setUint32(4, programSlot(place, fields.program, path), true);
   }
   return bytes;
 }
 
 function writeInner(place: ContentsPlace, map: BpfMap, key: Uint8Array, value: unknown, path: string): void {
   const inner = typeof value === "string" ? place.object.map(value) : undefined;
-  if (inner === undefined || map.setInner(key, inner) < 0)
-    throw new ProblemError(problems.map_entry_inner({ map: map.name, inner: String(value), index: path }));
+  if (inner === undefined || map.setInner(key, inner) < 0) throw new ProblemError(problems.map_entry_inner({ path, inner: String(value) }));
 }
 
 function perCpu(

@@ -5,9 +5,9 @@ export const problems = defineProblems({
   dataplane_setting: { message: "{what} is {value}, expected {expected}", exit: 2 },
   dataplane_started: { message: "{what} must be done before the first run", exit: 2 },
   program_type_wrong: { message: "program {program} is of type {type}, and hook {hook} takes {expected}", exit: 2 },
-  map_entry_program: { message: "map {map} has no program {program} to put at index {index}" },
+  map_entry_program: { message: "{path}: there is no program {program} to put there" },
   map_entry_inner: {
-    message: "map {map} cannot hold {inner} at index {index}: there is no such map, or it does not resemble the declared inner map",
+    message: "{path}: the map cannot hold {inner}: there is no such map, or it does not resemble the declared inner map",
   },
   map_entry_form: { message: "{path}: {given} is not {expected}" },
   map_entry_refused: {

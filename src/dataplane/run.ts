@@ -40,6 +40,8 @@ export interface RunPlace {
   readonly workers: number;
   readonly deterministic: boolean;
   readonly cloneSlot: number;
+  /** Fuel that every program run begins with. */
+  readonly fuel: bigint;
   readonly openPool: OpenPool | undefined;
   /** What programs print that run on the main thread. */
   readonly trace: TraceLog;
@@ -123,6 +125,7 @@ export class Run {
     for (const field of ["shift_ns", "latest_ns", "first_ns", "packets", "bytes"] as const) SteerState.writeBig(view, steer, field, 0n);
     SteerState.write(view, steer, "direction", DIRECTIONS[direction]);
     for (const block of layout.blocks) {
+      CpuBlock.writeBig(view, block, "fuel_limit", this.#place.fuel);
       for (const clock of ["ktime_ns", "boot_ns", "real_ns"] as const) CpuBlock.writeBig(view, block, clock, 0n);
     }
     this.#mapInterfaces(source);

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { fileFault } from "../problem/fileFault.node.ts";
 import { ProblemError } from "../problem/index.ts";
 import type { ByteSource } from "./byteSource.ts";
 import { problems } from "./problems.ts";
@@ -23,6 +24,6 @@ function attempt<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw new ProblemError(problems.capture_unreadable({ reason: (error as NodeJS.ErrnoException).message }, { file: path }));
+    throw new ProblemError(problems.capture_unreadable({ reason: fileFault(error) }, { file: path }));
   }
 }

@@ -26,7 +26,7 @@ export const problems = defineProblems({
     hint: "the packets before the damage were kept; test the file with gzip -t",
   },
   capture_unreadable: {
-    message: "the capture cannot be read: {reason}",
+    message: "the file cannot be read: {reason}",
   },
   capture_caplen: {
     message: "a record claims {caplen} captured bytes; no capture holds more than {most} of one packet",

@@ -11,6 +11,8 @@ export interface Place {
   /** Line and column in a text file, from 1. */
   readonly line?: number;
   readonly column?: number;
+  /** The element of a structured text, from the top: `ports[1].key.address`. Not printed: messages that have one begin with it. */
+  readonly path?: string;
 }
 
 /** A fault in the input, ready to be shown: what, where, and what to do. Callers match `code`, never text. */
@@ -58,7 +60,7 @@ const declared = new Map<string, ProblemRow>();
 export const allProblems: ReadonlyMap<string, ProblemRow> = declared;
 
 /**
- * Declares a subject's problems: one row each, giving a function from details and place to a Problem.
+ * Declares a subject's problems: one row each, giving a function from details and place to a Problem. A detail `path` is the place's too.
  * Codes are unique over the whole program; a second declaration throws at import.
  */
 export function defineProblems<const Rows extends Record<string, ProblemRow>>(rows: Rows): Readonly<Record<keyof Rows & string, Maker>> {
@@ -70,7 +72,7 @@ export function defineProblems<const Rows extends Record<string, ProblemRow>>(ro
       code,
       message: fill(row.message, details),
       ...(row.hint === undefined ? {} : { hint: fill(row.hint, details) }),
-      at,
+      at: typeof details.path === "string" ? { path: details.path, ...at } : at,
       exit: row.exit ?? 3,
     });
   }

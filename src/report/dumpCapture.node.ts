@@ -53,6 +53,11 @@ export async function dumpCapture(
   const tally = new CaptureTally();
   const dump = dumpOf(options, out);
   const source = await openCapture(memory, input, { ...options, links: "as-is", onBlock: (block) => dump.block(block, source) });
+  // Of a file that is no capture at all there is nothing to sum up; as JSON the object says so.
+  if (source.problem !== null && source.format.startsWith("other") && options.json !== true) {
+    await source.close();
+    return source.problem;
+  }
   dump.begin(source);
   const most = options.count ?? Number.POSITIVE_INFINITY;
   let seen = 0;

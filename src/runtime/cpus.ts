@@ -11,8 +11,11 @@ import {
 } from "../layout/index.ts";
 import type { SimulatedMemory } from "./memory.ts";
 
-/** Loop back edges, calls and callback iterations that one run may make unless the user says otherwise: about a second of compiled code. */
-const DEFAULT_FUEL = 1n << 29n;
+/**
+ * Loop back edges, calls and callback iterations that one run may make unless the user says otherwise: eight times what one bpf_loop may do, and
+ * well under a second of compiled code when loops are short.
+ */
+const DEFAULT_FUEL = 1n << 26n;
 
 /** Addresses of the CpuBlocks of a machine. */
 export interface SimulatedCpus {

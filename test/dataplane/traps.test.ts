@@ -93,3 +93,19 @@ test("interpreted programs give the same outcomes as compiled ones", async () =>
   );
   expect(replays[1]).toEqual(replays[0]);
 });
+
+test("after a run that used up its fuel a CPU's later runs get a sixteenth; another replay begins with all of it", async () => {
+  const machine = new TestMachine({ fuel: 1n << 20n });
+  const finite = "again: r4 += 1\nif r4 < 50000 goto again\nr0 = 2";
+  const loops = `r4 = 0
+    if r2 == 1 goto endless
+    ${finite}
+    exit
+    endless: if r0 != 0 goto endless`;
+  const program = spec("wrong", `r2 = *(u32 *)(r1 + 4)\nr2 += -1\nr2 = *(u8 *)(r2 + 0)\nr0 = 1\n${loops}\nexit`);
+  machine.attach("xdp", program);
+  const kinds = [0, 1, 0, 1, 0];
+  const fates = async () => (await machine.replay(kinds.map(packet))).outcomes.map(({ fate }) => fate);
+  expect(await fates()).toEqual(["stack", "aborted", "stack", "aborted", "aborted"]);
+  expect(await fates()).toEqual(["stack", "aborted", "stack", "aborted", "aborted"]);
+});

@@ -43,11 +43,11 @@ export function readMapEntries(map: MapSpec, contents: unknown): Result<MapEntry
       if (map.contents !== undefined || map.section?.startsWith(".bss"))
         return [{ key: new Uint8Array(map.keySize), value: taken(encodeMapValue(map, contents, map.name)) }];
       return Object.entries(contents).map(([key, value]) => ({
-        key: taken(encodeKey(map, key, `${map.name}: key ${key}`)),
+        key: taken(encodeKey(map, key, `${map.name}[${key}]`)),
         value: taken(encodeMapValue(map, value, `${map.name}[${key}]`)),
       }));
     }
-    throw new ProblemError(elfProblems.map_contents_form({ map: map.name, given: shown(contents) }));
+    throw new ProblemError(elfProblems.map_contents_form({ path: map.name, given: shown(contents) }));
   });
 }
 
@@ -55,7 +55,7 @@ function readEntry(map: MapSpec, entry: unknown, path: string): MapEntry {
   const fields = typeof entry === "object" && entry !== null && !Array.isArray(entry) ? (entry as Record<string, unknown>) : {};
   const unknown = Object.keys(fields).find((name) => name !== "key" && name !== "value" && name !== "values");
   if (!("key" in fields) || !("value" in fields || "values" in fields) || unknown !== undefined)
-    throw new ProblemError(elfProblems.map_contents_form({ map: path, given: shown(entry) }));
+    throw new ProblemError(elfProblems.map_contents_form({ path, given: shown(entry) }));
   const key = taken(encodeKey(map, fields.key, `${path}.key`));
   const value = "value" in fields ? { value: taken(encodeMapValue(map, fields.value, `${path}.value`)) } : {};
   if (!("values" in fields)) return { key, ...value };
@@ -64,7 +64,7 @@ function readEntry(map: MapSpec, entry: unknown, path: string): MapEntry {
     const at = `${path}.values[${index}]`;
     const { cpu, value: given } = (typeof one === "object" && one !== null ? one : {}) as Record<string, unknown>;
     if (typeof cpu !== "number" || !Number.isInteger(cpu) || cpu < 0)
-      throw new ProblemError(elfProblems.map_contents_form({ map: at, given: shown(one) }));
+      throw new ProblemError(elfProblems.map_contents_form({ path: at, given: shown(one) }));
     return { cpu, value: taken(encodeMapValue(map, given, `${at}.value`)) };
   });
   return { key, ...value, cpuValues };

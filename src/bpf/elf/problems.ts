@@ -42,7 +42,7 @@ export const elfProblems = defineProblems({
   setting_unknown: { message: "{file} has no global variable or map that {name} could set", hint: "there are {names}", exit: 2 },
   setting_entries: { message: "{name}={text}: expected a whole number below 2^32", exit: 2 },
   map_contents_form: {
-    message: "{map}: {given} given, expected a list of elements",
+    message: "{path}: {given} given, expected a list of elements",
     hint: 'write [{ "key": …, "value": … }, …], for a per-CPU map also { "key": …, "values": [{ "cpu": 0, "value": … }] }',
   },
 

@@ -78,8 +78,10 @@ async function dump(file: string, options: DumpOptions): Promise<void> {
       throw new ProblemError(problems.dump_option({ option: `--${stray}`, wanted: other.kind, given: dumper?.kind ?? "" }, { file }));
   }
   const text = new BlockedText((block) => process.stdout.write(block));
-  const problem = (await dumper?.dump(whole, file === "-" ? "standard input" : file, options, (piece) => text.write(piece))) ?? null;
+  const found = (await dumper?.dump(whole, file === "-" ? "standard input" : file, options, (piece) => text.write(piece))) ?? null;
   text.flush();
+  const begins = Buffer.from(magic.subarray(0, count)).toString("hex");
+  const problem = found?.code === "capture_unknown" ? problems.dump_unknown({ bytes: begins }, found.at) : found;
   if (problem === null) return;
   process.stderr.write(formatProblem(problem));
   process.exitCode = problem.exit;

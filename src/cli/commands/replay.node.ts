@@ -62,7 +62,7 @@ export function registerReplay(program: Command): void {
     .option("--mode <mode>", "where the device runs XDP: native (the default) or generic", (text) => devices.mode(text))
     .option("--queues <n>", "receive queues of the device", (text) => devices.queues(text))
     .option("--cpus <n>", "simulated CPUs; as many as the most queues of a device unless said", wholeNumber("--cpus", 1, 128))
-    .option("--workers <n>", "threads that run the CPUs", wholeNumber("--workers", 1, 128))
+    .option("--workers <n>", "threads that run the CPUs; 0: the main thread does", wholeNumber("--workers", 0, 128))
     .option("--deterministic", "CPUs take turns in virtual time, on one thread")
     .option("--strict", "refuse programs that use helpers, kfuncs or variables that are not built, instead of aborting packets there")
     .option("--seed <n>", "seed of the programs' random numbers", wholeNumber("--seed", 0, Number.MAX_SAFE_INTEGER), 0)

@@ -12,7 +12,7 @@ export const problems = defineProblems({
     exit: 2,
   },
   map_file_unreadable: {
-    message: "--map {option}: cannot read {path} ({reason})",
+    message: "--map {option}: cannot read {path}: {reason}",
     hint: "--map NAME=FILE, --map 'NAME={\"key\": value}', or --map FILE with an object from map names to contents",
   },
   map_file_syntax: {
@@ -28,13 +28,17 @@ export const problems = defineProblems({
     hint: "dump shows the types of all programs",
     exit: 2,
   },
+  dump_unknown: {
+    message: "this is neither a BPF object nor a pcap or pcapng capture: it begins with {bytes}",
+    hint: "give an object that clang --target=bpf has made, or convert a capture with editcap -F pcapng IN OUT",
+  },
   dump_option: { message: "{option} is for {wanted}, and this is {given}", exit: 2 },
   map_unknown: {
     message: "no object has a map {map}",
     hint: "the maps are {names}",
   },
   object_unreadable: {
-    message: "the object cannot be read ({reason})",
+    message: "the object cannot be read: {reason}",
     hint: "name a file that clang --target=bpf has made, as FILE.o or FILE.o:PROGRAM",
   },
   option_both_standard_output: {
@@ -48,6 +52,6 @@ export const problems = defineProblems({
     exit: 4,
   },
   output_unwritable: {
-    message: "the output cannot be written ({reason})",
+    message: "the output cannot be written: {reason}",
   },
 });

@@ -1,5 +1,6 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { ExpandedOutcome } from "../../dataplane/index.ts";
+import { fileFault } from "../../problem/fileFault.node.ts";
 import { ProblemError } from "../../problem/index.ts";
 import { OutcomeCapture } from "../../report/index.ts";
 import { problems } from "../options/problems.ts";
@@ -71,8 +72,7 @@ interface OutputFile {
 }
 
 function unwritable(path: string, error: unknown): ProblemError {
-  const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
-  return new ProblemError(problems.output_unwritable({ reason }, { file: path }));
+  return new ProblemError(problems.output_unwritable({ reason: fileFault(error) }, { file: path }));
 }
 
 function writeAll({ path, descriptor }: OutputFile, bytes: Uint8Array): void {

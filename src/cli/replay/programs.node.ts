@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { openObject, selectProgram } from "../../bpf/elf/index.ts";
 import type { VerifiedProgram } from "../../bpf/verifier/index.ts";
 import { type ContentsPlace, type Dataplane, dumpMap, fillMap, type LoadedObject } from "../../dataplane/index.ts";
+import { fileFault } from "../../problem/fileFault.node.ts";
 import { ProblemError, type Result } from "../../problem/index.ts";
 import type { LoadedLine } from "../../report/index.ts";
 import type { MapContentsRequest } from "../options/mapContents.node.ts";
@@ -50,15 +51,15 @@ export class ReplayPrograms {
   }
 
   /** Fills a map of the objects with what the user wrote. */
-  fill({ map: name, contents, file }: MapContentsRequest): void {
+  fill({ map: name, contents, place }: MapContentsRequest): void {
     const owners = [...this.#objects.values()].filter(({ loaded }) => loaded.map(name) !== undefined);
     if (owners.length === 0) {
       const names = [...this.#objects.values()].flatMap(({ loaded }) => loaded.maps.map((map) => map.name));
-      throw new ProblemError(problems.map_unknown({ map: name, names: names.join(", ") || "none" }, { file }));
+      throw new ProblemError(problems.map_unknown({ map: name, names: names.join(", ") || "none" }, place()));
     }
     for (const { loaded, type } of owners) {
-      const place: ContentsPlace = { object: loaded, programType: type, ifindex: (device) => this.#dataplane.device(device)?.ifindex };
-      inFile(file, () => fillMap(place, loaded.map(name)!, contents));
+      const around: ContentsPlace = { object: loaded, programType: type, ifindex: (device) => this.#dataplane.device(device)?.ifindex };
+      inContents(place, () => fillMap(around, loaded.map(name)!, contents));
     }
   }
 
@@ -100,8 +101,7 @@ function readObject(path: string): Uint8Array {
   try {
     return readFileSync(path);
   } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw new ProblemError(problems.object_unreadable({ reason }, { file: path }));
+    throw new ProblemError(problems.object_unreadable({ reason: fileFault(error) }, { file: path }));
   }
 }
 
@@ -112,6 +112,16 @@ function inFile<T>(file: string, work: () => T): T {
   } catch (error) {
     if (!(error instanceof ProblemError) || error.problem.at.file !== undefined) throw error;
     throw new ProblemError({ ...error.problem, at: { ...error.problem.at, file } });
+  }
+}
+
+/** Adds to a problem with a map's contents the line where they stand. */
+function inContents<T>(place: MapContentsRequest["place"], work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof ProblemError) || error.problem.at.file !== undefined) throw error;
+    throw new ProblemError({ ...error.problem, at: { ...place(error.problem.at.path), ...error.problem.at } });
   }
 }
 

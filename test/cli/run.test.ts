@@ -1,0 +1,68 @@
+import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { expect, test, vi } from "vitest";
+import { runCommandLine } from "../../src/cli/run.node.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "xdplane-"));
+
+/** Exit code and both outputs of a command line. */
+async function xdplane(...words: string[]) {
+  const out = { stdout: "", stderr: "" };
+  const spies = (["stdout", "stderr"] as const).map((name) =>
+    vi.spyOn(process[name], "write").mockImplementation((text) => {
+      out[name] += stripVTControlCharacters(String(text));
+      return true;
+    }),
+  );
+  try {
+    const code = await runCommandLine(["node", "xdplane", ...words]);
+    return { code, ...out };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+    process.exitCode = undefined;
+  }
+}
+
+const replay = (capture: string, object: string, ...more: string[]) =>
+  xdplane("replay", capture, "--workers", "0", "--xdp", object, ...more);
+
+test.each([
+  ["dump", () => xdplane("dump", "nowhere.pcap"), "nowhere.pcap"],
+  ["replay, the capture", () => replay("nowhere.pcap", "programs/drop_all.o"), "nowhere.pcap"],
+  ["replay, the object", () => replay("pcaps/policy.pcap", "nowhere.o"), "nowhere.o"],
+  ["replay, the map file", () => replay("pcaps/policy.pcap", "programs/firewall.o", "--map", "nowhere.yaml"), "nowhere.yaml"],
+])("%s: a file that is not there is called so", async (_, run, file) => {
+  const { code, stdout, stderr } = await run();
+  expect([code, stdout]).toEqual([3, ""]);
+  expect(stderr).toContain("no such file");
+  expect(stderr).toContain(`in: ${file}`);
+  expect(stderr).not.toContain("ENOENT");
+});
+
+test("a directory is called one", async () => {
+  expect(await xdplane("dump", folder)).toMatchObject({ code: 3, stderr: expect.stringContaining("it is a directory") });
+});
+
+test("what is neither capture nor object is told in one sentence, without a summary", async () => {
+  const { code, stdout, stderr } = await xdplane("dump", "package.json");
+  expect([code, stdout]).toEqual([3, ""]);
+  expect(stderr).toMatch(/neither a BPF object nor a pcap or pcapng capture: it begins with 7b0a2020/);
+  expect(stderr).toContain("in: package.json, offset 0");
+});
+
+test("a value that does not fit its map is shown with its line", async () => {
+  const file = join(folder, "wrong.yaml");
+  writeFileSync(file, "zones4:\n  - key: { length: 8, address: 10.0.0.0 }\n    value: { id: many }\n");
+  const { code, stderr } = await replay("pcaps/firewall.pcap", "programs/firewall.o", "--map", file);
+  expect(code).toBe(3);
+  expect(stderr).toMatch(/zones4\[0\]\.value\.id/);
+  expect(stderr).toContain(`in: ${file}:3:14`);
+});
+
+test.runIf(existsSync("/dev/full")).each(["--jsonl", "-o"])("%s to a full disk is told", async (option) => {
+  const { code, stderr } = await replay("pcaps/policy.pcap", "programs/pass_all.o", option, "/dev/full");
+  expect(code).toBe(3);
+  expect(stderr).toContain("the output cannot be written: no space left on the device");
+});
