@@ -8,7 +8,7 @@ import { gunzip } from "../../packet/gzip.node.ts";
 import { bytesFromStream, type CaptureSource, openCapture, parseMac } from "../../packet/index.ts";
 import { throughPcapParser } from "../../packet/pcapParserSource.node.ts";
 import { ProblemError } from "../../problem/index.ts";
-import { loadedLines, mapLines, runJson, summaryText } from "../../report/index.ts";
+import { loadedLines, mapContentsText, mapLines, runJson, summaryText } from "../../report/index.ts";
 import { formatProblem } from "../failure.node.ts";
 import { DeviceOptions } from "../options/devices.ts";
 import { readMapOption } from "../options/mapContents.node.ts";
@@ -123,7 +123,7 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
   // A capture of which nothing could be read has no summary, only its fault.
   else if (human && (result.packets > 0 || source.problem === null)) {
     process.stdout.write(summaryText(result) + mapLines(programs.fillings()));
-    if (maps !== null) process.stdout.write(`\n${JSON.stringify(maps, bigintAsString, 2)}\n`);
+    if (maps !== null) process.stdout.write(`\n${mapContentsText(maps)}`);
   }
   for (const warning of source.warnings) process.stderr.write(`note: ${path}: ${warning}\n`);
   if (result.interrupted) process.exitCode = INTERRUPTED;
@@ -175,5 +175,3 @@ const defaultWorkers = (): number => Math.max(1, Math.min(availableParallelism()
 
 const inFile = (problem: NonNullable<CaptureSource["problem"]>, file: string) =>
   problem.at.file === undefined ? { ...problem, at: { ...problem.at, file } } : problem;
-
-const bigintAsString = (_key: string, value: unknown): unknown => (typeof value === "bigint" ? String(value) : value);

@@ -44,7 +44,7 @@ function parseAddress(text: string): IpPrefix {
   const prefix = parsePrefix(text);
   if (prefix !== undefined) return prefix;
   const expected = "an IPv4 or IPv6 address with its prefix length, as in 10.0.0.1/24";
-  throw new ProblemError(problems.option_value({ option: "--dev addr=", value: text, reason: "not an address", expected }));
+  throw new ProblemError(problems.option_value({ option: "--dev", value: `addr=${text}`, reason: "not an address", expected }));
 }
 
 function taken<T>(result: Result<T>): T {
