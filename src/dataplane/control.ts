@@ -37,6 +37,22 @@ export class Control {
     return this.load(field);
   }
 
+  /** A worker's word that so many windows are done. Steering is woken when it waits for no more than that. */
+  finish(count: number): void {
+    Atomics.store(this.#words, word("finished"), count);
+    if (count >= this.load("wanted")) this.wake("finished");
+  }
+
+  /** Steering waits until `count` windows are finished, or `milliseconds` have gone. */
+  waitForFinished(count: number, milliseconds: number): void {
+    Atomics.store(this.#words, word("wanted"), count);
+    for (let done = this.load("finished"); done < count; ) {
+      const now = this.waitWhile("finished", done, milliseconds);
+      if (now === done) return;
+      done = now;
+    }
+  }
+
   /** Wakes who waits for a word that did not change. */
   wake(field: keyof typeof ControlBlock.at): void {
     Atomics.notify(this.#words, word(field));
@@ -54,7 +70,7 @@ export function runWindow(runner: CpuRunner, control: Control, number: number, w
     const left = runner.runPhase();
     if (workers > 1 ? !meet(control, left, number, workers) : !left) break;
   }
-  if (workers === 1) control.store("finished", number + 1);
+  if (workers === 1) control.finish(number + 1);
 }
 
 /** The barrier at the end of a phase: true when any CPU of any thread has something left. Else the window is finished. */
@@ -66,7 +82,7 @@ function meet(control: Control, left: boolean, number: number, workers: number):
     control.store("more", more);
     control.store("pending_cpus", 0);
     control.store("arrived", 0);
-    if (more === 0) control.store("finished", number + 1);
+    if (more === 0) control.finish(number + 1);
     control.store("phase", phase + 1);
   } else while (control.load("phase") === phase) control.waitWhile("phase", phase, 100);
   return control.load("more") !== 0;

@@ -147,7 +147,7 @@ export class Run {
   async #feed(source: PacketSource, repeat: number, { signal, onProgress }: RunOptions): Promise<void> {
     const { workers } = this.#place;
     for (let pass = 1; ; ) {
-      while (!this.#windows.wait(this.#windows.depth)) await this.#pause();
+      await this.#waitForRoom();
       if (performance.now() - this.#lastTurn > TURN_MS) {
         onProgress?.(this.#steered("packets"), this.#steered("bytes"));
         await this.#pause();
@@ -163,6 +163,16 @@ export class Run {
       this.#shiftTime();
       source.rewind();
     }
+  }
+
+  /**
+   * Waits for a free slot. Once all are taken, until half of them are free again: a worker that wakes the main thread for every window loses more
+   * time to that than to the packets of a small one.
+   */
+  async #waitForRoom(): Promise<void> {
+    const { depth } = this.#windows;
+    if (this.#windows.wait(depth, 0)) return;
+    while (!this.#windows.wait(depth >> 1)) await this.#pause();
   }
 
   #steered(what: "packets" | "bytes"): number {

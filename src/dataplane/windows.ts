@@ -101,11 +101,11 @@ export class Windows {
     while (this.#harvested < finished) this.#finished(this.#slot(this.#harvested++));
   }
 
-  /** Waits a while for the oldest window. True when at most `inFlight` windows are not yet handed over. */
-  wait(inFlight: number): boolean {
+  /** Waits at most `patience` milliseconds for windows. True when at most `inFlight` of them are not yet handed over. */
+  wait(inFlight: number, patience = PATIENCE_MS): boolean {
     this.harvest();
     if (this.#published - this.#harvested <= inFlight) return true;
-    this.#control.waitWhile("finished", this.#harvested, PATIENCE_MS);
+    if (patience > 0) this.#control.waitForFinished(this.#published - inFlight, patience);
     this.harvest();
     return this.#published - this.#harvested <= inFlight;
   }

@@ -71,7 +71,8 @@ export const SteerState = defineStruct("steer_state", {
  *   steering   1. fills slot n mod WINDOW_SLOTS   2. stores published = n + 1, notifies
  *   worker     1. waits until published > n       2. works off its CPUs of window n, phase by phase
  *   phases     the workers meet at a barrier: the last to arrive sees whether any CPU has work or mail left, stores `more`, clears the count and raises `phase`
- *   steering   window n is done when `finished` = n + 1 (stored by the last worker to leave it); then its outcomes are read and the slot is free
+ *   steering   window n is done when `finished` = n + 1 (stored by the last worker to leave it); then its outcomes are read and the slot is free.
+ *              Before it sleeps it stores `wanted` and looks at `finished` again; a worker stores `finished` and then looks at `wanted`: one sees the other
  *
  * Waiting is spinning first, then Atomics.wait on the word. `stop` is looked at before each window.
  */
@@ -79,7 +80,9 @@ export const ControlBlock = defineStruct("control_block", {
   published: atomic("steering"),
   /** 1: no further window will come; workers leave after the last published one. */
   stop: atomic("steering"),
-  steering_pad: bytes(120),
+  /** Steering sleeps until so many windows are finished: whoever finishes one wakes it only then. */
+  wanted: atomic("steering"),
+  steering_pad: bytes(116),
   finished: atomic("the last worker to leave a window"),
   arrived: atomic("workers"),
   phase: atomic("the last worker to arrive"),
