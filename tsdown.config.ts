@@ -7,6 +7,7 @@ export default defineConfig({
   target: "node20",
   dts: { entry: "src/index.ts" },
   sourcemap: true,
+  inputOptions: { checks: { pluginTimings: false } },
   clean: true,
   fixedExtension: false,
 });
