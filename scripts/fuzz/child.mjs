@@ -30,13 +30,16 @@ async function once(argv) {
   }
 }
 
-const placed = { capture: /offset \d+/, object: /offset \d+|instruction \d+/, map: /:\d+(:\d+)?$/m };
+const line = /\.yaml:\d+(:\d+)?$/;
+const placed = { capture: /offset \d+/, object: /offset \d+|instruction \d+/, map: line };
+/** Contents that fit the maps no longer, because the object was changed, are shown in their own file. */
+const isPlaced = (kind, file, place) => (place.includes(file) && placed[kind].test(place)) || (kind === "object" && line.test(place));
 
 function faultOf(kind, file, first, second) {
   if (![0, 3, 4].includes(first.code)) return `ended with ${first.code}: ${first.stderr.slice(0, 600)}`;
   if (first.code !== 0) {
     const place = /^ {3}in: (.*)$/m.exec(first.stderr)?.[1] ?? "";
-    if (!place.includes(file) || !placed[kind].test(place)) return `no file and place: ${first.stderr}`;
+    if (!isPlaced(kind, file, place)) return `no file and place: ${first.stderr}`;
     if (/undefined|NaN|\[object|\{\w+\}|\n\s+at /.test(first.stderr)) return `the text is not fit to be read: ${first.stderr}`;
   } else if (second.code !== 0 || second.stdout.replace(times, "") !== first.stdout.replace(times, ""))
     return `a second run ended with ${second.code}, and not as the first: ${difference(first.stdout.replace(times, ""), second.stdout.replace(times, ""))}`;

@@ -46,7 +46,7 @@ test("the generated WebAssembly of one program, or of all", () => {
 });
 
 test("a program that is not there is wrong usage, a damaged object bad input with its place", () => {
-  expect(problemOf({ program: "absent" })).toMatchObject({ code: "elf_program_unknown", exit: 2 });
+  expect(problemOf({ program: "absent" })).toMatchObject({ code: "elf_program_unknown", exit: 3 });
   expect(problemOf({}, policy.subarray(0, 3000))).toMatchObject({ code: "object_cut", exit: 3, at: { file: "policy.o", offset: 3000 } });
   const sections = bytesOf("test/bpf/elf/objects/sections.o");
   expect(problemOf({ wasm: true, program: "probe" }, sections)).toMatchObject({ code: "dump_wasm_none", exit: 2 });

@@ -66,3 +66,12 @@ test.runIf(existsSync("/dev/full")).each(["--jsonl", "-o"])("%s to a full disk i
   expect(code).toBe(3);
   expect(stderr).toContain("the output cannot be written: no space left on the device");
 });
+
+test("what an object lacks is told with the place where it should stand", async () => {
+  const absent = await replay("pcaps/policy.pcap", "programs/policy.o:absent");
+  expect(absent.code).toBe(3);
+  expect(absent.stderr).toMatch(/in: programs\/policy\.o, offset \d+/);
+  const otherType = await replay("pcaps/policy.pcap", "programs/policy.o");
+  expect(otherType.code).toBe(3);
+  expect(otherType.stderr).toMatch(/holds no program of type xdp\n {3}in: programs\/policy\.o, offset \d+/);
+});

@@ -1,4 +1,4 @@
-import { failure, type Result, success } from "../../problem/index.ts";
+import { failure, type Place, type Result, success } from "../../problem/index.ts";
 import type { ProgramSpec, ProgramTypeName } from "../spec.ts";
 import type { ObjectFile, OtherProgram } from "./object.ts";
 import { elfProblems } from "./problems.ts";
@@ -22,7 +22,9 @@ export function selectProgram(object: ObjectFile, { type, name }: ProgramWanted)
     const found = findProgram(object, name);
     if (!found.ok) return found;
     if (!takes(type, found.value.type))
-      return failure(elfProblems.elf_program_other_type({ file, name, actual: found.value.type ?? "unknown", wanted: type }, { file }));
+      return failure(
+        elfProblems.elf_program_other_type({ file, name, actual: found.value.type ?? "unknown", wanted: type }, atNames(object)),
+      );
     return success({ ...found.value, type });
   }
   const certain = withoutTargets(
@@ -37,7 +39,7 @@ export function selectProgram(object: ObjectFile, { type, name }: ProgramWanted)
           object.otherPrograms.filter((program) => takes(type, program.type)),
         );
   const [first] = possible;
-  if (first === undefined) return failure(elfProblems.elf_no_program_of_type({ file, wanted: type, names }, { file }));
+  if (first === undefined) return failure(elfProblems.elf_no_program_of_type({ file, wanted: type, names }, atNames(object)));
   if (possible.length > 1) {
     const candidates = possible.map((program) => program.name).join(", ");
     return failure(
@@ -47,13 +49,19 @@ export function selectProgram(object: ObjectFile, { type, name }: ProgramWanted)
   return success({ ...first, type });
 }
 
+/** The symbol table: where the names of an object's programs stand. */
+function atNames({ file, sections }: ObjectFile): Place {
+  const offset = sections.find(({ name }) => name === ".symtab")?.fileOffset;
+  return offset === undefined ? { file } : { file, offset };
+}
+
 /** The program of that name, or the only one of the section of that name, whatever its type. */
 export function findProgram(object: ObjectFile, name: string): Result<ProgramSpec | OtherProgram> {
   const all: readonly (ProgramSpec | OtherProgram)[] = [...object.programs, ...object.otherPrograms];
   const found = all.find((program) => program.name === name) ?? only(all.filter((program) => program.section === name));
   if (found !== undefined) return success(found);
   const names = all.map((program) => program.name).join(", ") || "none";
-  return failure(elfProblems.elf_program_unknown({ file: object.file, name, names }, { file: object.file }));
+  return failure(elfProblems.elf_program_unknown({ file: object.file, name, names }, atNames(object)));
 }
 
 /** Programs without those that the object itself puts into slots of a PROG_ARRAY; all of them when no other is left. */

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { openObject, selectProgram } from "../../bpf/elf/index.ts";
+import { type ObjectFile, openObject, selectProgram } from "../../bpf/elf/index.ts";
 import type { VerifiedProgram } from "../../bpf/verifier/index.ts";
 import { type ContentsPlace, type Dataplane, dumpMap, fillMap, type LoadedObject } from "../../dataplane/index.ts";
 import { fileFault } from "../../problem/fileFault.node.ts";
@@ -83,7 +83,7 @@ export class ReplayPrograms {
     const known = this.#objects.get(path);
     if (known !== undefined) return known.loaded;
     const object = taken(openObject(readObject(path), { file: path }));
-    const loaded = inFile(path, () => this.#dataplane.open(object));
+    const loaded = inFile(path, () => this.#dataplane.open(object), mapsOffset(object));
     this.#objects.set(path, { loaded, type });
     return loaded;
   }
@@ -105,13 +105,17 @@ function readObject(path: string): Uint8Array {
   }
 }
 
-/** Adds the file to a problem that does not know it. */
-function inFile<T>(file: string, work: () => T): T {
+/** Where an object declares its maps. */
+const mapsOffset = ({ sections }: ObjectFile): number | undefined =>
+  sections.find(({ name }) => name === ".maps" || name === "maps")?.fileOffset;
+
+/** Adds the file, and a place in it if there is one, to a problem that does not know it. */
+function inFile<T>(file: string, work: () => T, offset?: number): T {
   try {
     return work();
   } catch (error) {
     if (!(error instanceof ProblemError) || error.problem.at.file !== undefined) throw error;
-    throw new ProblemError({ ...error.problem, at: { ...error.problem.at, file } });
+    throw new ProblemError({ ...error.problem, at: { ...(offset === undefined ? {} : { offset }), ...error.problem.at, file } });
   }
 }
 
