@@ -89,4 +89,6 @@ process.on("message", async (job) => {
 for (const event of ["uncaughtException", "unhandledRejection"]) {
   process.on(event, (error) => process.send({ code: event, ms: 0, fault: String(error?.stack ?? error), rss: 0 }, () => process.exit(70)));
 }
+// The parent is gone: nobody is left to run for.
+process.on("disconnect", () => process.exit());
 process.send("ready");
