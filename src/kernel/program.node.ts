@@ -13,6 +13,11 @@ const LOG_SIZE = 4 << 20;
 const LD_IMM64 = 0x18;
 const BPF_PSEUDO_MAP_FD = 1;
 const BPF_PSEUDO_MAP_VALUE = 2;
+/** What a call gives that a signal to this thread cut short: the verifier EAGAIN, a test run between two repeats EINTR. include/uapi/asm-generic/errno-base.h. */
+const EAGAIN = 11;
+const EINTR = 4;
+/** How often such a call is made before its error counts. */
+const ATTEMPTS = 16;
 
 /** What BPF_PROG_TEST_RUN is to do. */
 export interface TestRun {
@@ -68,7 +73,7 @@ export class KernelProgram {
         view.setUint32(at + 28, LOG_SIZE, true);
         view.setBigUint64(at + 32, libc.address(log), true);
       }
-      const fd = libc.bpf(BPF_PROG_LOAD, at, LOAD_ATTRIBUTES);
+      const fd = uninterrupted(EAGAIN, () => libc.bpf(BPF_PROG_LOAD, at, LOAD_ATTRIBUTES));
       const end = logLevel > 0 ? libc.scratch.indexOf(0, log) : 0;
       return { fd, log: new TextDecoder().decode(libc.scratch.slice(log, end)) };
     };
@@ -104,7 +109,7 @@ export class KernelProgram {
       view.setBigUint64(at + 48, libc.address(contextInput), true);
       view.setBigUint64(at + 56, libc.address(contextOutput), true);
     }
-    const result = libc.bpf(BPF_PROG_TEST_RUN, at, TEST_RUN_ATTRIBUTES);
+    const result = uninterrupted(EINTR, () => libc.bpf(BPF_PROG_TEST_RUN, at, TEST_RUN_ATTRIBUTES));
     return {
       error: Math.min(result, 0),
       returned: view.getUint32(at + 4, true),
@@ -117,6 +122,13 @@ export class KernelProgram {
   close(): void {
     this.#libc.close(this.fd);
   }
+}
+
+/** Makes a call until something other than a signal ends it. Node's own threads and timers send signals at any time. */
+function uninterrupted(errno: number, call: () => number): number {
+  let result = call();
+  for (let attempt = 1; result === -errno && attempt < ATTEMPTS; attempt++) result = call();
+  return result;
 }
 
 /** The instructions with map descriptors where the spec has indexes into its maps. */
