@@ -71,7 +71,7 @@ export interface ProgramSpec {
   readonly functions: readonly FunctionSpec[];
   readonly lines: readonly SourceLine[];
   readonly btf?: Btf;
-  /** Names of kfuncs, by the `imm` that their call instructions hold. */
+  /** Names of kfuncs, by the `imm` that their call instructions (src 2) hold; a `___suffix` that tells variants apart counts for nothing. */
   readonly kfuncs?: ReadonlyMap<number, string>;
   /** Calls and loads that a failed relocation poisoned: instruction index to what failed. */
   readonly poisoned?: ReadonlyMap<number, string>;
@@ -98,6 +98,20 @@ export interface HelperSpec {
   readonly callback?: boolean;
 }
 
+/** A kernel function that a program type may call, found by its name. */
+export interface KfuncSpec {
+  /** bpf_dynptr_slice */
+  readonly name: string;
+  /** An `int` result is "u32": the kernel's own functions leave the upper half of r0 empty. */
+  readonly call: RuntimeFunction;
+  /** Its number among the functions written in TypeScript; absent for one of the runtime. */
+  readonly cold?: number;
+  /** A parameter is a callback that is called before the kfunc returns. */
+  readonly callback?: boolean;
+  /** bpf_throw: ends the run through the program's exception callback. Only the engines know how. */
+  readonly throws?: boolean;
+}
+
 /** What a program type is to the stages below it: described by src/xdp and src/tc, handed down by src/dataplane. */
 export interface ProgramType {
   readonly name: ProgramTypeName;
@@ -107,6 +121,8 @@ export interface ProgramType {
   /** Bytes of the context that a program may see. */
   readonly contextSize: number;
   readonly helpers: ReadonlyMap<number, HelperSpec>;
+  /** Kernel functions by name; a call of any other traps by its name when it is reached. */
+  readonly kfuncs?: ReadonlyMap<string, KfuncSpec>;
   /**
    * BPF_LD_ABS and BPF_LD_IND by width in bytes: (context i32, offset i32) to the value in host order as i64; when it is negative, the function that holds the
    * instruction returns 0. The context is r6, the offset the low 32 bits of imm (+ src). Absent where the type has no such loads.
@@ -118,6 +134,8 @@ type Parameter = RuntimeFunction["parameters"][number];
 
 /** Rows of a helper table: number, kernel name, runtime export, wasm parameters (i: 32 bits, l: 64 bits), result. */
 export type HelperRow = readonly [id: number, name: string, entry: string, parameters: string, result: RuntimeFunction["result"]];
+
+const parameterTypes = (letters: string): Parameter[] => Array.from(letters, (letter) => (letter === "l" ? "i64" : "i32"));
 
 /** A helper table from its rows; later tables win over earlier ones. */
 export function helperTable(
@@ -131,9 +149,37 @@ export function helperTable(
         continue;
       }
       const [id, name, runtimeEntry, parameters, result] = entry;
-      const types = Array.from(parameters, (letter): Parameter => (letter === "l" ? "i64" : "i32"));
-      helpers.set(id, { id, name, call: { entry: runtimeEntry, parameters: types, result } });
+      helpers.set(id, { id, name, call: { entry: runtimeEntry, parameters: parameterTypes(parameters), result } });
     }
   }
   return helpers;
+}
+
+/** Rows of a kfunc table: kernel name, runtime export, wasm parameters (i: 32 bits, l: 64 bits), result. */
+export type KfuncRow = readonly [name: string, entry: string, parameters: string, result: RuntimeFunction["result"]];
+
+/** A kfunc table from its rows; later tables win over earlier ones. */
+export function kfuncTable(
+  ...tables: readonly (readonly (KfuncRow | KfuncSpec)[] | ReadonlyMap<string, KfuncSpec>)[]
+): ReadonlyMap<string, KfuncSpec> {
+  const kfuncs = new Map<string, KfuncSpec>();
+  for (const table of tables) {
+    for (const row of table instanceof Map ? table.values() : (table as readonly (KfuncRow | KfuncSpec)[])) {
+      if ("name" in row) kfuncs.set(row.name, row);
+      else {
+        const [name, entry, parameters, result] = row as KfuncRow;
+        kfuncs.set(name, { name, call: { entry, parameters: parameterTypes(parameters), result } });
+      }
+    }
+  }
+  return kfuncs;
+}
+
+/**
+ * The kfunc that a call instruction with this immediate names, if the program's type has it. A name may carry a suffix behind three underscores, as clang
+ * and libbpf have it for variants of a declaration.
+ */
+export function calledKfunc(spec: ProgramSpec, type: ProgramType, imm: number): KfuncSpec | undefined {
+  const name = spec.kfuncs?.get(imm);
+  return name === undefined ? undefined : type.kfuncs?.get(name.split("___", 1)[0]!);
 }

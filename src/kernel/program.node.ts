@@ -1,6 +1,7 @@
 import type { ProgramSpec } from "../bpf/spec.ts";
 import { ProblemError } from "../problem/index.ts";
 import { BPF_PROG_LOAD, BPF_PROG_TEST_RUN, programTypeNumbers } from "./commands.ts";
+import { kernelFunctionId } from "./kfuncs.node.ts";
 import { errnoText, type Libc } from "./libc.node.ts";
 import { type KernelMap, objectName } from "./map.node.ts";
 import { problems } from "./problems.ts";
@@ -9,8 +10,10 @@ const LOAD_ATTRIBUTES = 144;
 const TEST_RUN_ATTRIBUTES = 80;
 /** The verifier's log is kept up to this many bytes, its end where it is longer. */
 const LOG_SIZE = 4 << 20;
-/** First byte of ld_imm64, and what its source register says of the immediate. */
+/** First byte of ld_imm64 and of a call, and what their source register says of the immediate. */
 const LD_IMM64 = 0x18;
+const CALL = 0x85;
+const BPF_PSEUDO_KFUNC_CALL = 2;
 const BPF_PSEUDO_MAP_FD = 1;
 const BPF_PSEUDO_MAP_VALUE = 2;
 /** What a call gives that a signal to this thread cut short: the verifier EAGAIN, a test run between two repeats EINTR. include/uapi/asm-generic/errno-base.h. */
@@ -53,7 +56,7 @@ export class KernelProgram {
 
   /** Loads it with these maps, by name. A rejection throws, with the end of the verifier's log as the hint. */
   static load(libc: Libc, spec: ProgramSpec, maps: ReadonlyMap<string, KernelMap>): KernelProgram {
-    const instructions = withMapDescriptors(spec, maps);
+    const instructions = withKernelReferences(spec, maps);
     const load = (logLevel: number): { fd: number; log: string } => {
       libc.begin();
       const at = libc.reserve(LOAD_ATTRIBUTES);
@@ -131,13 +134,19 @@ function uninterrupted(errno: number, call: () => number): number {
   return result;
 }
 
-/** The instructions with map descriptors where the spec has indexes into its maps. */
-function withMapDescriptors(spec: ProgramSpec, maps: ReadonlyMap<string, KernelMap>): Uint8Array {
+/** The instructions with map descriptors where the spec has indexes into its maps, and the kernel's type ids where it has its own numbers for kfuncs. */
+function withKernelReferences(spec: ProgramSpec, maps: ReadonlyMap<string, KernelMap>): Uint8Array {
   const bytes = spec.instructions.slice();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at < bytes.length; at += 8) {
-    if (bytes[at] !== LD_IMM64) continue;
     const source = bytes[at + 1]! >> 4;
+    if (bytes[at] === CALL && source === BPF_PSEUDO_KFUNC_CALL) {
+      const name = spec.kfuncs?.get(view.getInt32(at + 4, true));
+      const id = name === undefined ? undefined : kernelFunctionId(name.split("___", 1)[0]!);
+      // An id that no function has: the verifier refuses the call if it comes to it, as it does for what libbpf could not find.
+      view.setInt32(at + 4, id ?? 0x7fffffff, true);
+    }
+    if (bytes[at] !== LD_IMM64) continue;
     if (source === BPF_PSEUDO_MAP_FD || source === BPF_PSEUDO_MAP_VALUE) {
       const index = view.getInt32(at + 4, true);
       const name = spec.maps[index]?.name;

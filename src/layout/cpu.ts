@@ -116,6 +116,9 @@ export const CpuBlock = defineStruct("cpu_block", {
   /** Lock words of map internals that this CPU holds, innermost last, so that a trap can release them. */
   map_lock_depth: u32,
   map_locks: array(u32, 4),
+  /** ITERATOR_PLACES copies of BITS_ITER_NR_WORDS_MAX words for bpf_iter_bits, and which of them are taken, a bit each. */
+  iterator_words: u32,
+  iterator_used: u32,
 });
 
 /** What `bpftool prog show` calls run_cnt, and how often a run was aborted by a trap. One per program and CPU. */

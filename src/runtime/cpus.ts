@@ -1,8 +1,10 @@
 import {
+  BITS_ITER_NR_WORDS_MAX,
   CPU_SCRATCH_SIZE,
   CPU_SKB_BUFFER_SIZE,
   CPU_STACK_SIZE,
   CpuBlock,
+  ITERATOR_PLACES,
   MAX_BPF_STACK,
   MAX_PROGRAMS,
   ProgramStats,
@@ -77,6 +79,7 @@ function createCpu(memory: SimulatedMemory, { id, slot, seed, fuel }: CpuIdentit
   const skb = memory.allocate("program", SkBuff.size, 64, what);
   const scratch = memory.allocate("program", CPU_SCRATCH_SIZE, 64, what);
   const skbBuffer = memory.allocate("program", CPU_SKB_BUFFER_SIZE, 64, what);
+  const iteratorWords = memory.allocate("program", ITERATOR_PLACES * BITS_ITER_NR_WORDS_MAX * 8, 64, what);
   const { view } = memory;
   const stackEnd = stacks + CPU_STACK_SIZE - MAX_BPF_STACK;
   CpuBlock.write(view, address, "id", id);
@@ -91,6 +94,7 @@ function createCpu(memory: SimulatedMemory, { id, slot, seed, fuel }: CpuIdentit
   CpuBlock.write(view, address, "skb_buffer", skbBuffer);
   CpuBlock.write(view, address, "skb_buffer_size", CPU_SKB_BUFFER_SIZE);
   CpuBlock.write(view, address, "program_stats", stats);
+  CpuBlock.write(view, address, "iterator_words", iteratorWords);
   CpuBlock.writeBig(view, address, "fuel_limit", fuel);
   CpuBlock.writeBig(view, address, "fuel", fuel);
   const [first, second] = randomState(seed, slot);
@@ -103,7 +107,7 @@ function createCpu(memory: SimulatedMemory, { id, slot, seed, fuel }: CpuIdentit
 export function resetCpu(memory: Pick<SimulatedMemory, "view">, address: number): void {
   const { view } = memory;
   CpuBlock.write(view, address, "fp", CpuBlock.read(view, address, "stack_end") - MAX_BPF_STACK);
-  for (const field of ["program", "tail_calls", "depth", "exception", "trap", "trap_detail"] as const) {
+  for (const field of ["program", "tail_calls", "depth", "exception", "trap", "trap_detail", "iterator_used"] as const) {
     CpuBlock.write(view, address, field, 0);
   }
 }

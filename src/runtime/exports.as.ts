@@ -1,7 +1,25 @@
 export { jiffies64, ktimeGetBootNs, ktimeGetCoarseNs, ktimeGetNs, ktimeGetTaiNs } from "./clock.as";
 export { cold } from "./cold.as";
 export { cpu, getNumaNodeId, getSmpProcessorId, setCpu } from "./cpu.as";
-export { dynptrData, dynptrFromMem, dynptrRead, dynptrWrite } from "./dynptr.as";
+export {
+  dynptrAdjust,
+  dynptrClone,
+  dynptrCopy,
+  dynptrData,
+  dynptrFromMem,
+  dynptrIsNull,
+  dynptrIsRdonly,
+  dynptrMemset,
+  dynptrRead,
+  dynptrSize,
+  dynptrSlice,
+  dynptrSliceRdwr,
+  dynptrWrite,
+  ringbufDiscardDynptr,
+  ringbufReserveDynptr,
+  ringbufSubmitDynptr,
+} from "./dynptr.as";
+export { iterBitsDestroy, iterBitsNew, iterBitsNext, iterNumDestroy, iterNumNew, iterNumNext } from "./iterators.as";
 export { releaseLocks, spinLock, spinUnlock } from "./lock.as";
 export { forEachMapElem, loop } from "./loop.as";
 export { arrayLookup, arrayUpdate, percpuArrayLookup, percpuArrayUpdate } from "./maps/array.as";
@@ -45,4 +63,5 @@ export { ringbufDiscard, ringbufOutput, ringbufQuery, ringbufReserve, ringbufSub
 export { getPrandomU32 } from "./random.as";
 export { repeatProgram } from "./repeat.as";
 export { runProgram } from "./run.as";
+export { localIrqRestore, localIrqSave, noSection } from "./sections.as";
 export { strncmp, strtol, strtoul } from "./strings.as";

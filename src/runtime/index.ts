@@ -4,6 +4,7 @@ export { type CpuOptions, createCpus, resetCpu, type SimulatedCpus } from "./cpu
 export { createMap } from "./createMap.ts";
 export { generalHelpers } from "./helpers.ts";
 export { instantiateRuntime, type RuntimeExports, type RuntimeInstance, runtimeModule, type SlowCall } from "./instance.ts";
+export { generalKfuncs } from "./kfuncs.ts";
 export {
   compiledMap,
   type Engine,

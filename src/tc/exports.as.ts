@@ -18,3 +18,14 @@ export { skbRedirect, skbRedirectNeigh, skbRedirectPeer } from "./redirect.as";
 export { skbChangeHead, skbChangeProto, skbChangeTail, skbChangeType } from "./resize.as";
 export { skbAdjustRoom } from "./room.as";
 export { skbVlanPop, skbVlanPush } from "./vlan.as";
+export {
+  dynptrFromSkb,
+  dynptrFromSkbMeta,
+  skbDynptrCopy,
+  skbDynptrData,
+  skbDynptrMemset,
+  skbDynptrRead,
+  skbDynptrSlice,
+  skbDynptrSliceRdwr,
+  skbDynptrWrite,
+} from "./dynptr.as";

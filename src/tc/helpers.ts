@@ -30,4 +30,7 @@ export const tcHelperRows: readonly HelperRow[] = [
   [152, "bpf_redirect_neigh", "skbRedirectNeigh", "iiil", "s32"],
   [155, "bpf_redirect_peer", "skbRedirectPeer", "il", "s32"],
   [163, "bpf_check_mtu", "skbCheckMtu", "iiiil", "s32"],
+  [201, "bpf_dynptr_read", "skbDynptrRead", "iiiil", "s32"],
+  [202, "bpf_dynptr_write", "skbDynptrWrite", "iiiil", "s32"],
+  [203, "bpf_dynptr_data", "skbDynptrData", "iii", "u32"],
 ];

@@ -1,7 +1,8 @@
-import { helperTable, type ProgramType, type RuntimeFunction } from "../bpf/spec.ts";
+import { helperTable, kfuncTable, type ProgramType, type RuntimeFunction } from "../bpf/spec.ts";
 import { SkBuff } from "../layout/index.ts";
-import { generalHelpers } from "../runtime/index.ts";
+import { generalHelpers, generalKfuncs } from "../runtime/index.ts";
 import { tcHelperRows } from "./helpers.ts";
+import { tcKfuncRows } from "./kfuncs.ts";
 
 const legacyLoad = (entry: string): RuntimeFunction => ({ entry, parameters: ["i32", "i32"], result: "i64" });
 
@@ -12,5 +13,6 @@ export const tcProgramType: ProgramType = {
   context: SkBuff,
   contextSize: 192,
   helpers: helperTable(generalHelpers, tcHelperRows),
+  kfuncs: kfuncTable(generalKfuncs, tcKfuncRows),
   legacyLoads: { 1: legacyLoad("skbLegacyLoad8"), 2: legacyLoad("skbLegacyLoad16"), 4: legacyLoad("skbLegacyLoad32") },
 };

@@ -3,3 +3,13 @@ export { xdpLoadBytes, xdpStoreBytes } from "./bytes.as";
 export { xdpCheckMtu } from "./mtu.as";
 export { xdpEventOutput } from "./output.as";
 export { xdpRedirect, xdpRedirectMap } from "./redirect.as";
+export {
+  dynptrFromXdp,
+  xdpDynptrCopy,
+  xdpDynptrData,
+  xdpDynptrMemset,
+  xdpDynptrRead,
+  xdpDynptrSlice,
+  xdpDynptrSliceRdwr,
+  xdpDynptrWrite,
+} from "./dynptr.as";

@@ -14,4 +14,7 @@ export const xdpHelperRows: readonly HelperRow[] = [
   [188, "bpf_xdp_get_buff_len", "xdpGetBuffLen", "i", "u32"],
   [189, "bpf_xdp_load_bytes", "xdpLoadBytes", "iiii", "s32"],
   [190, "bpf_xdp_store_bytes", "xdpStoreBytes", "iiii", "s32"],
+  [201, "bpf_dynptr_read", "xdpDynptrRead", "iiiil", "s32"],
+  [202, "bpf_dynptr_write", "xdpDynptrWrite", "iiiil", "s32"],
+  [203, "bpf_dynptr_data", "xdpDynptrData", "iii", "u32"],
 ];

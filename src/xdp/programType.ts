@@ -1,7 +1,8 @@
-import { helperTable, type ProgramType } from "../bpf/spec.ts";
+import { helperTable, kfuncTable, type ProgramType } from "../bpf/spec.ts";
 import { XdpContext } from "../layout/index.ts";
-import { generalHelpers } from "../runtime/index.ts";
+import { generalHelpers, generalKfuncs } from "../runtime/index.ts";
 import { xdpHelperRows } from "./helpers.ts";
+import { xdpKfuncRows } from "./kfuncs.ts";
 
 /** BPF_PROG_TYPE_XDP. */
 export const xdpProgramType: ProgramType = {
@@ -10,4 +11,5 @@ export const xdpProgramType: ProgramType = {
   context: XdpContext,
   contextSize: 24,
   helpers: helperTable(generalHelpers, xdpHelperRows),
+  kfuncs: kfuncTable(generalKfuncs, xdpKfuncRows),
 };

@@ -1,4 +1,4 @@
-import { BPF_COMPLEXITY_LIMIT_INSNS } from "../../layout/index.ts";
+import { BPF_COMPLEXITY_LIMIT_INSNS, kfuncNames } from "../../layout/index.ts";
 import { ProblemError } from "../../problem/index.ts";
 import type { BtfExt, LineInfo } from "../btf/index.ts";
 import type { FunctionSpec, SourceLine } from "../spec.ts";
@@ -188,13 +188,18 @@ export class Linker {
     return null;
   }
 
-  /** A configuration value is read from its map; a weak symbol of the kernel is absent and has address 0; any other traps. */
+  /** A configuration value is read from its map; a kernel function that Linux has is there; a weak symbol that it has not has address 0; any other traps. */
   #resolveExtern(program: ProgramCode, at: number, { symbol }: ElfRelocation): void {
     const variable = this.#kconfig?.variables.get(symbol.name);
     if (variable !== undefined) {
       if (variable.fault !== undefined) program.poisoned.set(at, variable.fault);
       const index = this.#maps.findIndex(({ spec }) => spec.section === ".kconfig");
       program.setLoad(at, PSEUDO_MAP_VALUE, index, variable.offset);
+      return;
+    }
+    // The address of a kernel function is only ever compared with 0: bpf_ksym_exists.
+    if (this.#externFunctions.has(symbol.name) && kfuncNames.has(symbol.name.split("___", 1)[0]!)) {
+      program.setLoad(at, 0, 1, 0);
       return;
     }
     if (symbol.binding !== STB_WEAK) program.poisoned.set(at, `${symbol.name} is not known`);

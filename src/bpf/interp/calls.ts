@@ -8,7 +8,7 @@ import {
   TRAP_DEPTH,
   TRAP_HELPER,
 } from "../../layout/index.ts";
-import type { HelperSpec, RuntimeFunction } from "../spec.ts";
+import type { HelperSpec, KfuncSpec, RuntimeFunction } from "../spec.ts";
 import { type Frame, type Machine, RETURN, type Step } from "./machine.ts";
 
 /** include/uapi/linux/bpf.h: BPF_FUNC_tail_call. */
@@ -22,27 +22,32 @@ const argumentsOf = ({ registers }: Frame): bigint[] => Array.from(registers.sub
 /** r0 = helper(r1, …, r5). */
 export function helperStep(machine: Machine, helper: HelperSpec, next: number): Step {
   if (helper.id === TAIL_CALL) return tailCallStep(machine, next);
-  if (helper.cold === true) {
-    const call = machine.runtimeFunction(cold);
-    const id = BigInt(helper.id);
-    return (frame) => {
-      frame.registers[0] = call([id, ...argumentsOf(frame)]);
-      return next;
-    };
-  }
-  const call = machine.runtimeFunction(helper.call);
-  return (frame) => {
-    // A callback's frame lies below that of the function that called the helper.
-    if (helper.callback === true) CpuBlock.write(machine.memory.view, machine.cpu(), "callback_fp", frame.fp - MAX_BPF_STACK);
-    frame.registers[0] = call(argumentsOf(frame));
-    return next;
-  };
+  return calledStep(machine, helper.cold ? { ...helper, cold: helper.id } : { ...helper, cold: undefined }, next);
 }
 
 /** r0 = kfunc(r1, …, r5). */
-export function kfuncStep(machine: Machine, kfunc: RuntimeFunction, next: number): Step {
-  const call = machine.runtimeFunction(kfunc);
+export function kfuncStep(machine: Machine, kfunc: KfuncSpec, next: number): Step {
+  return calledStep(machine, { ...kfunc, cold: kfunc.cold }, next);
+}
+
+/** A call of the runtime; `cold` is the number of what is written in TypeScript. */
+function calledStep(
+  machine: Machine,
+  called: { readonly call: RuntimeFunction; readonly cold: number | undefined; readonly callback?: boolean },
+  next: number,
+): Step {
+  if (called.cold !== undefined) {
+    const call = machine.runtimeFunction(cold);
+    const number = BigInt(called.cold);
+    return (frame) => {
+      frame.registers[0] = call([number, ...argumentsOf(frame)]);
+      return next;
+    };
+  }
+  const call = machine.runtimeFunction(called.call);
   return (frame) => {
+    // A callback's frame lies below that of the function that made the call.
+    if (called.callback === true) CpuBlock.write(machine.memory.view, machine.cpu(), "callback_fp", frame.fp - MAX_BPF_STACK);
     frame.registers[0] = call(argumentsOf(frame));
     return next;
   };

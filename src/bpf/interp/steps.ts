@@ -10,7 +10,7 @@ import {
   targetOf,
   wideImmediate,
 } from "../isa/index.ts";
-import type { ProgramType, RuntimeFunction } from "../spec.ts";
+import { calledKfunc, type ProgramType } from "../spec.ts";
 import type { VerifiedProgram } from "../verifier/index.ts";
 import { on32, on64 } from "./arithmetic.ts";
 import { functionCallStep, helperStep, kfuncStep, low32 } from "./calls.ts";
@@ -22,8 +22,6 @@ export interface InterpreterEnvironment {
   readonly slot: number;
   /** By index in the program's `maps`: address of the header, and of the first value of an array. */
   readonly maps: readonly { readonly address: number; readonly elements: number }[];
-  /** Kernel functions by name; what is missing traps. */
-  readonly kfuncs?: ReadonlyMap<string, RuntimeFunction>;
 }
 
 /** The steps of a program by slot; undefined in the second slot of ld_imm64. */
@@ -47,7 +45,7 @@ class StepMaker {
     const { index, row, dst, src, offset, imm } = instruction;
     const { memory } = this.#machine;
     const next = index + (instruction.code === LOAD_IMMEDIATE_64 ? 2 : 1);
-    const unbuilt = this.#unbuilt(instruction);
+    const unbuilt = this.#program.unbuilt.get(index);
     if (unbuilt !== undefined) return this.#trap(unbuilt, row.kind === "call" ? imm : 0);
     const target = targetOf(instruction);
     switch (row.kind) {
@@ -104,22 +102,12 @@ class StepMaker {
       case "call":
         if (row.callee === "function") return functionCallStep(this.#machine, target!, next);
         if (row.callee === "helper") return helperStep(this.#machine, this.#program.type.helpers.get(imm)!, next);
-        return kfuncStep(this.#machine, this.#kfunc(imm)!, next);
+        return kfuncStep(this.#machine, calledKfunc(this.#program.spec, this.#program.type, imm)!, next);
       case "exit":
         return () => RETURN;
       case "address_space_cast":
         return this.#trap("addr_space_cast", 0);
     }
-  }
-
-  /** Why an instruction cannot run; a kfunc that the environment has can. */
-  #unbuilt({ index, row, imm }: Instruction): string | undefined {
-    if (row.kind === "call" && row.callee === "kfunc" && this.#kfunc(imm) !== undefined) return undefined;
-    return this.#program.unbuilt.get(index);
-  }
-
-  #kfunc(imm: number): RuntimeFunction | undefined {
-    return this.#environment.kfuncs?.get(this.#program.spec.kfuncs?.get(imm) ?? "");
   }
 
   #trap(message: string, detail: number): Step {

@@ -1,5 +1,5 @@
 import { BPF_MAP_TYPE_PROG_ARRAY, MAX_BPF_STACK, MAX_CALL_FRAMES, MAX_TAIL_CALL_CNT, TRAP_BUDGET, TRAP_DEPTH } from "../../layout/index.ts";
-import type { HelperSpec, RuntimeFunction } from "../spec.ts";
+import type { RuntimeFunction } from "../spec.ts";
 import {
   emitMissing,
   emitTrap,
@@ -50,7 +50,7 @@ export function emitHelperCall(context: FunctionContext, id: number): void {
   const map = factOf(context.state, 1);
   const special = map?.kind === "map" ? environment.mapOperation?.(id, environment.maps[map.map]!) : undefined;
   if (special !== undefined) emitRuntimeCall(context, special);
-  else if (helper.cold) emitColdCall(context, helper);
+  else if (helper.cold) emitColdCall(context, helper.id);
   else if (helper.callback) emitCallbackCall(context, helper.call);
   else emitRuntimeCall(context, helper.call);
 }
@@ -88,9 +88,9 @@ function callRuntime({ code, program }: FunctionContext, runtimeFunction: Runtim
 /** The runtime's way to helpers written in TypeScript: (helper i32, r1..r5) → i64. */
 export const coldEntry: RuntimeFunction = { entry: "cold", parameters: ["i32", "i64", "i64", "i64", "i64", "i64"], result: "i64" };
 
-function emitColdCall(context: FunctionContext, { id }: HelperSpec): void {
+function emitColdCall(context: FunctionContext, number: number): void {
   const { code } = context;
-  code.i32(id);
+  code.i32(number);
   for (let register = 1; register <= 5; register++) pushRegister(context, register);
   callRuntime(context, coldEntry);
   setRegister(context, 0);
@@ -111,10 +111,11 @@ function pushCalleeFrame({ code, frame }: FunctionContext): void {
 }
 
 export function emitKfuncCall(context: FunctionContext, id: number): void {
-  const name = context.program.kfuncNames.get(id);
-  const call = name === undefined ? undefined : context.program.environment.kfuncs?.get(name);
-  if (call === undefined) emitMissing(context, id);
-  else emitRuntimeCall(context, call);
+  const kfunc = context.program.kfuncs.get(id);
+  if (kfunc === undefined) emitMissing(context, id);
+  else if (kfunc.cold !== undefined) emitColdCall(context, kfunc.cold);
+  else if (kfunc.callback) emitCallbackCall(context, kfunc.call);
+  else emitRuntimeCall(context, kfunc.call);
 }
 
 /** r0 = the BPF function that begins at `target`, called with r1..r5. */

@@ -1,6 +1,6 @@
 import { CpuBlock, TRAP_HELPER } from "../../layout/index.ts";
 import type { CodeWriter } from "../../wasm/index.ts";
-import type { HelperSpec, ProgramType, RuntimeFunction } from "../spec.ts";
+import type { HelperSpec, KfuncSpec, ProgramType, RuntimeFunction } from "../spec.ts";
 import type { CompileEnvironment } from "./environment.ts";
 import { factOf, type State } from "./facts.ts";
 import type { Operation } from "./operation.ts";
@@ -12,8 +12,8 @@ export interface ProgramContext {
   readonly helpers: ReadonlyMap<number, HelperSpec>;
   readonly legacyLoads: ProgramType["legacyLoads"];
   readonly operations: readonly Operation[];
-  /** Names of kernel functions, by the number in their call instructions. */
-  readonly kfuncNames: ReadonlyMap<number, string>;
+  /** Kernel functions by the number in their call instructions. What is missing compiles to a trap. */
+  readonly kfuncs: ReadonlyMap<number, KfuncSpec>;
   /** WebAssembly function of a runtime export. */
   importOf(runtimeFunction: RuntimeFunction): number;
   /** WebAssembly function of the BPF function that begins at an instruction. */

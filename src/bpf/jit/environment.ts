@@ -25,8 +25,6 @@ export interface CompileEnvironment {
   readonly slot: number;
   /** By index in the program's `maps`. */
   readonly maps: readonly CompiledMap[];
-  /** Kernel functions by name. What is missing compiles to a trap. */
-  readonly kfuncs?: ReadonlyMap<string, RuntimeFunction>;
   /** A cheaper function for a helper (by number) called on this very map, if there is one; it gets the same registers. */
   readonly mapOperation?: (helper: number, map: CompiledMap) => RuntimeFunction | undefined;
   /** For tail calls through a PROG_ARRAY map that is not known at compile time: (map i32, index i32) to the program's slot, u32, or 0. */

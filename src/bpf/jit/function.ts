@@ -114,7 +114,8 @@ function emitPrologue(context: FunctionContext, operations: readonly Operation[]
   if (shape === "subprogram") emitBurn(context);
 }
 
-/** Helpers that hand the frame on: to the next program, or to callbacks. */
-function handsFrameOn({ helpers }: ProgramContext, operation: Operation): boolean {
+/** Helpers and kfuncs that hand the frame on: to the next program, or to callbacks. */
+function handsFrameOn({ helpers, kfuncs }: ProgramContext, operation: Operation): boolean {
+  if (operation.kind === "kfunc") return kfuncs.get(operation.id)?.callback === true;
   return operation.kind === "helper" && (operation.id === TAIL_CALL || helpers.get(operation.id)?.callback === true);
 }

@@ -1,5 +1,5 @@
 import { CodeWriter, type FunctionType, ModuleWriter, type ValueType } from "../../wasm/index.ts";
-import type { RuntimeFunction } from "../spec.ts";
+import { calledKfunc, type KfuncSpec, type RuntimeFunction } from "../spec.ts";
 import type { VerifiedProgram } from "../verifier/index.ts";
 import { coldEntry, TAIL_CALL } from "./calls.ts";
 import { type ProgramContext, pushCpuField } from "./context.ts";
@@ -24,6 +24,16 @@ export interface CompiledProgram {
 /** Instructions that one WebAssembly function may be made of: V8 refuses bodies above 7,654,321 bytes, and compiles long ones slowly. */
 const LONGEST_FUNCTION = 50_000;
 
+/** The kfuncs that a program may call, by the number in its call instructions. */
+function kfuncsOf({ spec, type }: VerifiedProgram): Map<number, KfuncSpec> {
+  const kfuncs = new Map<number, KfuncSpec>();
+  for (const imm of spec.kfuncs?.keys() ?? []) {
+    const kfunc = calledKfunc(spec, type, imm);
+    if (kfunc !== undefined) kfuncs.set(imm, kfunc);
+  }
+  return kfuncs;
+}
+
 const PROGRAM: FunctionType = { parameters: ["i64"], results: ["i64"] };
 const FIVE: readonly ValueType[] = ["i64", "i64", "i64", "i64", "i64"];
 const SUBPROGRAM: FunctionType = { parameters: [...FIVE, "i32"], results: ["i64"] };
@@ -36,10 +46,10 @@ const wasmResults = { i64: ["i64"], u32: ["i32"], s32: ["i32"], none: [] } as co
 /** Name of the export that goes into table slot `slot + index`. */
 const exportName = (index: number): string => (index === 0 ? "program" : `callback${index}`);
 
-type Surroundings = Pick<ProgramContext, "operations" | "environment" | "helpers" | "legacyLoads" | "kfuncNames">;
+type Surroundings = Pick<ProgramContext, "operations" | "environment" | "helpers" | "legacyLoads" | "kfuncs">;
 
 /** Runtime functions that the program's calls may need, each once by its export's name. */
-function neededFunctions({ operations, environment, helpers, legacyLoads, kfuncNames }: Surroundings): RuntimeFunction[] {
+function neededFunctions({ operations, environment, helpers, legacyLoads, kfuncs }: Surroundings): RuntimeFunction[] {
   const needed = new Map<string, RuntimeFunction>();
   const need = (runtimeFunction: RuntimeFunction | undefined) => {
     if (runtimeFunction !== undefined) needed.set(runtimeFunction.entry, runtimeFunction);
@@ -47,7 +57,7 @@ function neededFunctions({ operations, environment, helpers, legacyLoads, kfuncN
   const seen = new Set<number>();
   for (const operation of operations) {
     if (operation.kind === "packetLoad") need(legacyLoads?.[operation.bytes]);
-    else if (operation.kind === "kfunc") need(environment.kfuncs?.get(kfuncNames.get(operation.id) ?? ""));
+    else if (operation.kind === "kfunc") need(kfuncs.get(operation.id)?.call);
     else if (operation.kind === "helper" && !seen.has(operation.id)) {
       seen.add(operation.id);
       const helper = helpers.get(operation.id);
@@ -73,7 +83,7 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
     operations,
     helpers: type.helpers,
     legacyLoads: type.legacyLoads,
-    kfuncNames: spec.kfuncs ?? new Map(),
+    kfuncs: kfuncsOf(verified),
   };
   const module = new ModuleWriter(spec.name);
   module.importMemory("env", "memory", { minimum: 1, maximum: 65536, shared: true });

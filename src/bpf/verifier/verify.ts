@@ -1,6 +1,6 @@
 import { BPF_COMPLEXITY_LIMIT_INSNS } from "../../layout/index.ts";
 import { decode, type Instruction, readSlots, rowsOfCode, type Slot, targetOf } from "../isa/index.ts";
-import type { ProgramSpec, ProgramType } from "../spec.ts";
+import { calledKfunc, type ProgramSpec, type ProgramType } from "../spec.ts";
 import { checkCallDepth } from "./callGraph.ts";
 import { unavoidableFault } from "./faults.ts";
 import { findFaults } from "./fields.ts";
@@ -100,7 +100,7 @@ function findReferences(
     if (row.kind === "load_imm64" && row.source === "variable") unbuilt.set(index, `variable ${imm} of the kernel`);
     if (row.kind === "address_space_cast") unbuilt.set(index, "addr_space_cast");
     if (row.kind !== "call") continue;
-    if (row.callee === "kfunc") unbuilt.set(index, `kfunc ${spec.kfuncs?.get(imm) ?? imm}`);
+    if (row.callee === "kfunc" && calledKfunc(spec, type, imm) === undefined) unbuilt.set(index, `kfunc ${spec.kfuncs?.get(imm) ?? imm}`);
     else if (row.callee === "helper" && type.helpers.has(imm)) helpers.add(imm);
     else if (row.callee === "helper") unbuilt.set(index, `helper ${imm}`);
   }

@@ -157,11 +157,11 @@ test("a verified program knows its functions, loops, maps and helpers", () => {
 test("a poisoned relocation, a kfunc and a kernel variable wait until they are reached", () => {
   const { unbuilt } = accepted("call 195896080\ncall kfunc #77\nr1 = variable[5]\nr0 = 0\nexit", {
     poisoned: new Map([[0, "a is not known"]]),
-    kfuncs: new Map([[77, "bpf_dynptr_size"]]),
+    kfuncs: new Map([[77, "bpf_unheard_of"]]),
   });
   expect([...unbuilt]).toEqual([
     [0, "a is not known"],
-    [1, "kfunc bpf_dynptr_size"],
+    [1, "kfunc bpf_unheard_of"],
     [2, "variable 5 of the kernel"],
   ]);
 });

@@ -1,0 +1,28 @@
+import { type KfuncRow, kfuncTable } from "../bpf/spec.ts";
+
+/** kfuncs that all networking program types share. Names and parameters: the kernel's own type information. */
+const rows: readonly KfuncRow[] = [
+  ["bpf_dynptr_adjust", "dynptrAdjust", "iii", "u32"],
+  ["bpf_dynptr_clone", "dynptrClone", "ii", "u32"],
+  ["bpf_dynptr_copy", "dynptrCopy", "iiiii", "u32"],
+  ["bpf_dynptr_is_null", "dynptrIsNull", "i", "u32"],
+  ["bpf_dynptr_is_rdonly", "dynptrIsRdonly", "i", "u32"],
+  ["bpf_dynptr_memset", "dynptrMemset", "iiii", "u32"],
+  ["bpf_dynptr_size", "dynptrSize", "i", "u32"],
+  ["bpf_dynptr_slice", "dynptrSlice", "iiii", "u32"],
+  ["bpf_dynptr_slice_rdwr", "dynptrSliceRdwr", "iiii", "u32"],
+  ["bpf_iter_bits_destroy", "iterBitsDestroy", "i", "none"],
+  ["bpf_iter_bits_new", "iterBitsNew", "ili", "u32"],
+  ["bpf_iter_bits_next", "iterBitsNext", "i", "u32"],
+  ["bpf_iter_num_destroy", "iterNumDestroy", "i", "none"],
+  ["bpf_iter_num_new", "iterNumNew", "iii", "u32"],
+  ["bpf_iter_num_next", "iterNumNext", "i", "u32"],
+  ["bpf_local_irq_restore", "localIrqRestore", "i", "none"],
+  ["bpf_local_irq_save", "localIrqSave", "i", "none"],
+  ["bpf_preempt_disable", "noSection", "", "none"],
+  ["bpf_preempt_enable", "noSection", "", "none"],
+  ["bpf_rcu_read_lock", "noSection", "", "none"],
+  ["bpf_rcu_read_unlock", "noSection", "", "none"],
+];
+
+export const generalKfuncs = kfuncTable(rows);
