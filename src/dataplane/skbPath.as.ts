@@ -82,7 +82,6 @@ import {
   SkBuff_len,
   SkBuff_pkt_type,
   SkBuff_priority,
-  SkBuff_queue,
   SkBuff_queue_mapping,
   SkBuff_redirected,
   SkBuff_tstamp,
@@ -142,9 +141,13 @@ function queueIndex(state: u32, frame: u32): u32 {
   return load<u32>(load<u32>(state, PollState_rx_queues) + load<u32>(frame, Frame_queue) * RxQueue_SIZE, RxQueue_index);
 }
 
-/** From the thread of a cpumap entry: as any skb, but past generic XDP. */
+/**
+ * From the thread of a cpumap entry: as any skb, but past generic XDP. The skb that the thread makes of a native frame knows neither hash nor queue; a generic
+ * one brings both along. net/core/xdp.c: __xdp_build_skb_from_frame.
+ */
 export function passFromThread(state: u32, frame: u32): void {
-  receiveSkb(state, frame);
+  if (load<u32>(frame, Frame_generic) != 0) receiveSkb(state, frame);
+  else receiveUnhashed(state, frame);
 }
 
 /** Makes the frame an skb on `device`: from here on `skb` describes it. */
@@ -161,37 +164,46 @@ function buildSkb(state: u32, frame: u32, device: u32): u32 {
   return skb;
 }
 
-/** __netif_receive_skb_core behind generic XDP. Without a program at the hook nobody looks at the skb, and none is made. */
+/** __netif_receive_skb_core behind generic XDP, of an skb with the NIC's hash and the queue's number. */
 function receiveSkb(state: u32, frame: u32): void {
+  const skb = skbForIngress(state, frame);
+  if (skb == 0) return;
+  const hash = load<u32>(load<u32>(frame, Frame_packet), PacketDescriptor_hash);
+  store<u32>(skb, hash, SkBuff_hash);
+  store<u32>(skb, u32(hash != 0), SkBuff_hash_valid);
+  store<u32>(skb, queueIndex(state, frame) + 1, SkBuff_queue_mapping);
+  ingress(state, frame, load<u32>(frame, Frame_device));
+}
+
+function receiveUnhashed(state: u32, frame: u32): void {
+  if (skbForIngress(state, frame) != 0) ingress(state, frame, load<u32>(frame, Frame_device));
+}
+
+/** The skb for the ingress hook. Without a program there nobody looks at one, and none is made: then 0, and the frame has gone up; so for a frame too short. */
+function skbForIngress(state: u32, frame: u32): u32 {
   const device = load<u32>(frame, Frame_device);
   if (load<u32>(device + Device_ingress, TcChain_count) == 0) {
     deliver(state, frame);
-    return;
+    return 0;
   }
   if (load<u32>(frame, Frame_data_end) - load<u32>(frame, Frame_data) < ETH_HLEN) {
     lose(state, frame, FATE_DROP, REASON_LENGTH, 0);
-    return;
+    return 0;
   }
-  const skb = buildSkb(state, frame, device);
-  const hash = load<u32>(load<u32>(frame, Frame_packet), PacketDescriptor_hash);
-  const queue = queueIndex(state, frame);
-  store<u32>(skb, hash, SkBuff_hash);
-  store<u32>(skb, u32(hash != 0), SkBuff_hash_valid);
-  store<u32>(skb, queue, SkBuff_queue);
-  store<u32>(skb, queue + 1, SkBuff_queue_mapping);
-  ingress(state, frame, device);
+  return buildSkb(state, frame, device);
 }
 
 /** Tag to the metadata, then the ingress hook, then the stack. */
 function ingress(state: u32, frame: u32, device: u32): void {
   const skb = frame + Frame_skb;
   store<u32>(skb, load<u32>(device, NetDevice_ifindex), SkBuff_ingress_ifindex);
-  store<u32>(skb, load<u32>(skb, SkBuff_len) - ETH_HLEN, SkBuff_wire_len);
   store<u32>(skb, 1, SkBuff_at_ingress);
   if (!skbVlanUntag(skb)) {
     lose(state, frame, FATE_DROP, REASON_LENGTH, 0);
     return;
   }
+  // A tag that went to the metadata does not count (sch_handle_ingress: qdisc_pkt_len).
+  store<u32>(skb, load<u32>(skb, SkBuff_len) - ETH_HLEN, SkBuff_wire_len);
   const verdict = runChain(state, frame, device + Device_ingress, device, true);
   if (verdict == TC_ACT_OK) deliver(state, frame);
   else if (verdict == TC_ACT_REDIRECT) redirectSkb(state, frame);

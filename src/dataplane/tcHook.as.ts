@@ -35,7 +35,6 @@ export function runChain(state: u32, frame: u32, chain: u32, device: u32, ingres
   const skb = frame + Frame_skb;
   const count = load<u32>(chain, TcChain_count);
   let tcxEnded = false;
-  let inClsact = false;
   for (let index: u32 = 0; index < count; index++) {
     const entry = load<u32>(chain + (index << 2), TcChain_entries);
     const program = entry & ~CHAIN_TCX;
@@ -47,10 +46,8 @@ export function runChain(state: u32, frame: u32, chain: u32, device: u32, ingres
       tcxEnded = verdict != TCX_NEXT;
       continue;
     }
-    if (!inClsact) {
-      store<u32>(skb, 0, SkBuff_tc_classid);
-      inClsact = true;
-    }
+    // Each filter begins with its own class, which the filters here have none of (cls_bpf_classify).
+    store<u32>(skb, 0, SkBuff_tc_classid);
     const verdict = i32(runOn(state, frame, program, skb, ingress ? HOOK_CLSACT_INGRESS : HOOK_CLSACT_EGRESS, device));
     if (!skbIsSound(state, frame)) return BROKEN;
     if (verdict == TC_ACT_OK || verdict == TC_ACT_SHOT || verdict == TC_ACT_STOLEN || verdict == TC_ACT_TRAP || verdict == TC_ACT_REDIRECT) {

@@ -102,10 +102,9 @@ export const SkBuff = defineStruct(
     socket: u32,
     gso_type: u32,
     cloned: u32,
-    queue: u32,
     /** 1 after adjust_room put a tunnel header in front (skb->encapsulation). */
     encapsulation: u32,
-    reserved: array(u32, 4),
+    reserved: array(u32, 5),
   },
   {
     cb: 48,

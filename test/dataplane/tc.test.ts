@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
+import { BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_CPUMAP } from "../../src/layout/index.ts";
 import { udp } from "../../src/packet/index.ts";
-import { returns, spec, TestMachine } from "./machine.ts";
+import type { BpfMap } from "../../src/runtime/index.ts";
+import { returns, spec, TestMachine, word, words } from "./machine.ts";
 
 const query = udp({ from: "10.0.0.9:4000", to: "10.0.0.1:53" });
 /** A frame that eth0 sent itself. */
@@ -90,6 +92,63 @@ test("a VLAN tag is in the metadata at TC, inline at generic XDP, and back in th
   expect(outcomes).toMatchObject([{ fate: "redirect", to: "eth1", len: 46, out_len: 46 }]);
   expect(bytes).toEqual([tagged]);
   expect(result.devices.eth1).toEqual({ tx_packets: 1, tx_bytes: 46 });
+});
+
+/** Attaches a filter that writes len, wire_len, queue_mapping, hash, and tc_classid of the skb that it sees to a map's only value, which this gives. */
+function observe(machine: TestMachine): () => { len: number; wireLen: number; queueMapping: number; hash: number; classid: number } {
+  const map: BpfMap = machine.map({ name: "seen", type: BPF_MAP_TYPE_ARRAY, valueSize: 20, maxEntries: 1 });
+  const fields = [0, 160, 12, 68, 72].map((offset, index) => `r2 = *(u32 *)(r6 + ${offset})\n*(u32 *)(r0 + ${index * 4}) = r2`);
+  const text = `
+    r6 = r1
+    r1 = map[0]
+    r2 = 0
+    *(u32 *)(r10 - 4) = r2
+    r2 = r10
+    r2 += -4
+    call 1
+    if r0 == 0 goto +10
+    ${fields.join("\n")}
+    r0 = -1
+    exit`;
+  machine.attach("ingress", machine.load(spec("observes", text, "sched_cls", [map.spec]), [map]));
+  return () => {
+    const value = map.lookup(word(0)) as Uint8Array;
+    const [len, wireLen, queueMapping, hash, classid] = new Uint32Array(value.slice().buffer);
+    return { len: len!, wireLen: wireLen!, queueMapping: queueMapping!, hash: hash!, classid: classid! };
+  };
+}
+
+test("wire_len at ingress leaves out the MAC header, and a tag that went to the metadata", async () => {
+  const machine = new TestMachine();
+  const seen = observe(machine);
+  await machine.replay([query]);
+  expect(seen()).toMatchObject({ len: 42, wireLen: 28 });
+  await machine.replay([udp({ from: "10.0.0.9:4000", to: "10.0.0.1:53", vlans: [5] })]);
+  expect(seen()).toMatchObject({ len: 42, wireLen: 28 });
+});
+
+test("tc_classid does not go from filter to filter: each begins with its own class", async () => {
+  const machine = new TestMachine();
+  machine.attach("ingress", spec("sets", "r2 = 0x1234\n*(u32 *)(r1 + 72) = r2\nr0 = -1\nexit", "sched_cls"));
+  const seen = observe(machine);
+  await machine.replay([query]);
+  expect(seen().classid).toBe(0);
+});
+
+test.each([
+  ["native", 0, false],
+  ["generic", 1, true],
+] as const)("hash and queue of a frame that went through a cpumap in %s mode", async (mode, queueMapping, hashed) => {
+  const machine = new TestMachine({ devices: [{ name: "eth0", mode, queues: 2 }], cpus: 2 });
+  const map = machine.map({ name: "cpus", type: BPF_MAP_TYPE_CPUMAP, valueSize: 8, maxEntries: 2 });
+  for (const cpu of [0, 1]) map.update(word(cpu), words(64, 0));
+  const spread = spec("spread", "r1 = map[0]\nr2 = 1\nr3 = 0\ncall 51\nexit", "xdp", [map.spec]);
+  machine.attach("xdp", machine.load(spread, [map]));
+  const seen = observe(machine);
+  const { outcomes } = await machine.replay([udp({ from: "10.0.0.9:4001", to: "10.0.0.1:53" })]);
+  expect(outcomes).toMatchObject([{ queue: 0, fate: "stack", to: "cpu1" }]);
+  expect(seen()).toMatchObject({ queueMapping });
+  expect(seen().hash !== 0).toBe(hashed);
 });
 
 test("frames of the device's own enter at egress, and XDP does not see them", async () => {
