@@ -48,6 +48,11 @@ export class RecordReader {
     this.#names = names;
   }
 
+  /** Copies of a window that were made, but found no room for a record. */
+  unrecorded(view: DataView, slot: number): number {
+    return view.getUint32(WindowSlot.read(view, slot, "copy_counts") + this.#layout.states.length * 4, true);
+  }
+
   *read(memory: { readonly view: DataView; readonly bytes: Uint8Array }, slot: number): Generator<ExpandedOutcome> {
     const { view } = memory;
     const count = WindowSlot.read(view, slot, "count");
@@ -109,18 +114,23 @@ export class RecordReader {
       reason: reasonName(read("reason"), read("detail"), this.#names.helper),
       out_len: hasArrived(read("fate")) ? outLength : null,
     };
-    yield { outcome, timeNs, bytes: this.#bytes(view, bytes, slot, packet, outLength) };
+    yield { outcome, timeNs, bytes: this.#bytes({ view, bytes }, slot, record, outLength) };
   }
 
-  #bytes(view: DataView, bytes: Uint8Array, slot: number, packet: number, length: number): Uint8Array {
-    const kept = WindowSlot.read(view, slot, "final_bytes");
-    if (kept === 0 || length === 0) {
+  #bytes(
+    { view, bytes }: { readonly view: DataView; readonly bytes: Uint8Array },
+    slot: number,
+    record: number,
+    length: number,
+  ): Uint8Array {
+    const packet = OutcomeRecord.read(view, record, "packet");
+    if (WindowSlot.read(view, slot, "final_bytes") === 0 || length === 0) {
       const address = PacketDescriptor.read(view, packet, "address");
       return bytes.subarray(address, address + PacketDescriptor.read(view, packet, "caplen"));
     }
     const stride = WindowSlot.read(view, slot, "final_stride");
-    const index = (packet - WindowSlot.read(view, slot, "descriptors")) / PacketDescriptor.size;
-    return bytes.subarray(kept + index * stride, kept + index * stride + Math.min(length, stride));
+    const at = finalPlace(view, slot, record, stride);
+    return bytes.subarray(at, at + Math.min(length, stride));
   }
 
   #steps(view: DataView, record: number): OutcomeStep[] {
@@ -133,6 +143,18 @@ export class RecordReader {
     }
     return steps;
   }
+}
+
+/** Where the final bytes of a record's packet stand: in the packet's own place, or in the copy's. outcome.as.ts writes them by the same rule. */
+function finalPlace(view: DataView, slot: number, record: number, stride: number): number {
+  if (OutcomeRecord.read(view, record, "copy") === 0) {
+    const packet = OutcomeRecord.read(view, record, "packet");
+    const index = (packet - WindowSlot.read(view, slot, "descriptors")) / PacketDescriptor.size;
+    return WindowSlot.read(view, slot, "final_bytes") + index * stride;
+  }
+  const number = (record - WindowSlot.read(view, slot, "copies")) / OutcomeRecord.size;
+  const index = Math.floor(number / WINDOW_COPIES) * WindowSlot.read(view, slot, "copy_limit") + (number % WINDOW_COPIES);
+  return WindowSlot.read(view, slot, "final_copies") + index * stride;
 }
 
 /** A copy's number has one byte for each generation, the oldest first. */

@@ -137,6 +137,7 @@ function layOutSlot(memory: SimulatedMemory, queues: number, cpus: number): numb
   set("queue_lists", queues * WINDOW_PACKETS * 2);
   set("copy_counts", (cpus + 1) * 4);
   set("copies", cpus * WINDOW_COPIES * OutcomeRecord.size);
+  WindowSlot.write(memory.view, slot, "copy_limit", WINDOW_COPIES - 1);
   return slot;
 }
 
@@ -189,13 +190,21 @@ function layOutCpu(memory: SimulatedMemory, { block, cpu, count, queues, rxQueue
   return state;
 }
 
-/** Makes room for the packets' final bytes: one place a packet in each window. */
+/** Bytes of memory for the final bytes of copies, all windows together. What is not written to costs nothing but addresses. */
+const COPIES_MEMORY = 1 << 28;
+
+/** Makes room for the packets' final bytes: one place a packet in each window, and one a copy, which limits the copies that are recorded. */
 export function keepFinalBytes(memory: SimulatedMemory, layout: MachineLayout): void {
   const stride = layout.frameSize - SKB_SHARED_INFO_SIZE;
+  const cpus = layout.states.length;
+  const copies = Math.min(WINDOW_COPIES - 1, Math.floor(COPIES_MEMORY / (WINDOW_SLOTS * cpus * stride)));
   for (const slot of layout.slots) {
     if (WindowSlot.read(memory.view, slot, "final_bytes") !== 0) continue;
     const at = memory.allocate("engine", WINDOW_PACKETS * stride, 64, "final bytes of packets");
     WindowSlot.write(memory.view, slot, "final_bytes", at);
     WindowSlot.write(memory.view, slot, "final_stride", stride);
+    const copiesAt = memory.allocate("engine", cpus * copies * stride, 64, "final bytes of copies");
+    WindowSlot.write(memory.view, slot, "final_copies", copiesAt);
+    WindowSlot.write(memory.view, slot, "copy_limit", copies);
   }
 }

@@ -25,6 +25,7 @@ import {
   OutcomeRecord_to,
   PacketDescriptor_SIZE,
   PacketDescriptor_caplen,
+  PollState_cpu_count,
   PollState_outcome_tally,
   PollState_queue_tallies,
   PollState_verdict_tally,
@@ -43,8 +44,10 @@ import {
   WINDOW_COPIES,
   WindowSlot_copies,
   WindowSlot_copy_counts,
+  WindowSlot_copy_limit,
   WindowSlot_descriptors,
   WindowSlot_final_bytes,
+  WindowSlot_final_copies,
   WindowSlot_final_stride,
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
@@ -136,18 +139,29 @@ function tagLength(frame: u32): u32 {
   return load<u32>(frame, Frame_is_skb) != 0 && load<u32>(frame + Frame_skb, SkBuff_vlan_present) != 0 ? 4 : 0;
 }
 
-/** Keeps the packet's bytes in the window, in its own place; copies have none. Gives their number. */
+/** Keeps the packet's bytes in the window, in its own place, as far as that goes. Gives their number. */
 function keepFinal(state: u32, frame: u32): u32 {
   const start = packetStart(frame);
   const length = packetEnd(frame) - start;
   const tagged = tagLength(frame);
   const window = load<u32>(state, PollState_window);
   const stride = load<u32>(window, WindowSlot_final_stride);
-  if (load<u32>(load<u32>(frame, Frame_outcome), OutcomeRecord_copy) == 0 && length + tagged <= stride) {
-    const index = (load<u32>(frame, Frame_packet) - load<u32>(window, WindowSlot_descriptors)) / PacketDescriptor_SIZE;
-    keepBytes(load<u32>(window, WindowSlot_final_bytes) + index * stride, frame, start, length, tagged);
-  }
+  const place = finalPlace(window, frame, stride);
+  if (place != 0) keepBytes(place, frame, start, min(length, stride - tagged), tagged);
   return length + tagged;
+}
+
+/** Where the final bytes of the packet in `frame` go; 0 for a copy without a record. RecordReader finds them by the same rule. */
+function finalPlace(window: u32, frame: u32, stride: u32): u32 {
+  const outcome = load<u32>(frame, Frame_outcome);
+  if (load<u32>(outcome, OutcomeRecord_copy) == 0) {
+    const index = (load<u32>(frame, Frame_packet) - load<u32>(window, WindowSlot_descriptors)) / PacketDescriptor_SIZE;
+    return load<u32>(window, WindowSlot_final_bytes) + index * stride;
+  }
+  const record = (outcome - load<u32>(window, WindowSlot_copies)) / OutcomeRecord_SIZE;
+  const limit = load<u32>(window, WindowSlot_copy_limit);
+  const index = record % WINDOW_COPIES;
+  return index < limit ? load<u32>(window, WindowSlot_final_copies) + ((record / WINDOW_COPIES) * limit + index) * stride : 0;
 }
 
 /** The packet as it would stand on the wire: a VLAN tag that is in the metadata goes back behind the addresses. */
@@ -172,11 +186,12 @@ export function copyOutcome(state: u32, original: u32): u32 {
   const id = load<u32>(cpu, CpuBlock_id);
   const counts = load<u32>(window, WindowSlot_copy_counts);
   const count = load<u32>(counts + (id << 2));
-  const room = count < WINDOW_COPIES - 1;
+  const room = count < load<u32>(window, WindowSlot_copy_limit);
   const first = load<u32>(window, WindowSlot_copies) + id * (WINDOW_COPIES * OutcomeRecord_SIZE);
   // The last record of the CPU's share is written over and over by copies that find no room; nobody reads it.
   const outcome = first + (room ? count : WINDOW_COPIES - 1) * OutcomeRecord_SIZE;
   if (room) store<u32>(counts + (id << 2), count + 1);
+  else atomic.add<u32>(counts + (load<u32>(state, PollState_cpu_count) << 2), 1);
   memory.copy(outcome, original, OutcomeRecord_SIZE);
   const copies = u32(load<u8>(original, OutcomeRecord_copies));
   store<u8>(original, min<u32>(copies + 1, 255), OutcomeRecord_copies);

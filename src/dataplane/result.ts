@@ -59,6 +59,8 @@ export interface RunResult {
   readonly trace: TraceReport;
   /** Snapped packets that ran at their captured length. */
   readonly snapped: number;
+  /** Copies (broadcast, clone_redirect) that were counted but could not be given to `onOutcome`: a window holds records of so many only. */
+  readonly unrecordedCopies: number;
   /** The run was stopped before its input ended (Ctrl-C). */
   readonly interrupted: boolean;
 }

@@ -47,6 +47,14 @@ export interface RunPlace {
   readonly trace: TraceLog;
 }
 
+/** The workers' threads while a run lasts. */
+interface RunningWorkers {
+  /** Waits until all have worked off what was published; they were told to stop. */
+  end(): Promise<readonly WorkerReport[]>;
+  /** Ends the threads wherever they are. */
+  abandon(): Promise<void>;
+}
+
 /** The event loop gets a turn so often, milliseconds, for signals and progress. */
 const TURN_MS = 15;
 const DIRECTIONS = { capture: 0, ingress: 1, egress: 2 } as const;
@@ -64,6 +72,7 @@ export class Run {
   #onOutcome: RunOptions["onOutcome"];
   #inline: CpuRunner | undefined;
   #failure: unknown;
+  #unrecordedCopies = 0;
   #lastTurn = performance.now();
   /** Interfaces of the source that have been given their devices. */
   #interfaces = 0;
@@ -85,6 +94,7 @@ export class Run {
 
   #finished(slot: number): void {
     if (this.#onOutcome === undefined) return;
+    this.#unrecordedCopies += this.#records.unrecorded(this.#place.memory.view, slot);
     for (const expanded of this.#records.read(this.#place.memory, slot)) this.#onOutcome(expanded);
   }
 
@@ -105,6 +115,10 @@ export class Run {
     try {
       await this.#feed(source, repeat, options);
       while (!this.#windows.wait(0)) await this.#pause();
+    } catch (error) {
+      // Workers may be waiting for one that is gone, and would wait for ever.
+      await workers.abandon();
+      throw error;
     } finally {
       this.#control.store("stop", 1);
       this.#control.wake("published");
@@ -207,9 +221,12 @@ export class Run {
   }
 
   /** Starts the workers and waits until all are ready. */
-  async #start(): Promise<{ end(): Promise<readonly WorkerReport[]> }> {
+  async #start(): Promise<RunningWorkers> {
     const { workers, openPool, memory, layout, programs, cloneSlot, deterministic } = this.#place;
-    if (workers === 0) return { end: () => Promise.resolve([{ traps: this.#inline?.traps ?? [], trace: this.#place.trace.report }]) };
+    if (workers === 0) {
+      const report = () => ({ traps: this.#inline?.traps ?? [], trace: this.#place.trace.report });
+      return { end: () => Promise.resolve([report()]), abandon: () => Promise.resolve() };
+    }
     if (openPool === undefined)
       throw new ProblemError(problems.dataplane_setting({ what: "openPool", value: "absent", expected: "a way to make threads" }));
     const pool: WorkerPool = openPool(workers);
@@ -236,7 +253,7 @@ export class Run {
       await pool.close();
       throw error;
     }
-    return { end };
+    return { end, abandon: () => pool.close() };
   }
 
   #result(reports: readonly WorkerReport[], elapsedNs: number, interrupted: boolean): RunResult {
@@ -260,6 +277,7 @@ export class Run {
       traps: trapResults(traps, this.#place.programs),
       trace: mergeTraces(reports.map((report) => report.trace)),
       snapped: SteerState.read(view, layout.steer, "snapped"),
+      unrecordedCopies: this.#unrecordedCopies,
       interrupted,
     };
   }

@@ -4,6 +4,7 @@ import {
   FATE_ABORTED,
   FATE_DROP,
   FATE_NONE,
+  HOOK_XDP,
   Frame_is_skb,
   Frame_outcome,
   Frame_parent,
@@ -33,10 +34,12 @@ export function recoverTrap(reason: u32, detail: i32): u32 {
     const outcome = load<u32>(frame, Frame_outcome);
     if (load<u8>(outcome, OutcomeRecord_fate) == FATE_NONE) {
       const isSkb = load<u32>(frame, Frame_is_skb) != 0;
-      addStep(state, outcome, load<u32>(frame, Frame_running), isSkb ? TC_ACT_SHOT : XDP_ABORTED);
+      const running = load<u32>(frame, Frame_running);
+      addStep(state, outcome, running, isSkb ? TC_ACT_SHOT : XDP_ABORTED);
       if (isSkb) lose(state, frame, FATE_DROP, reason, detail);
       else {
-        count(state, load<u32>(frame, Frame_queue), QueueCounters_xdp_exception, 1);
+        // The driver counts for its own hook only; generic mode, devmap and cpumap programs move no counter.
+        if (((running >> 16) & 0xff) == HOOK_XDP) count(state, load<u32>(frame, Frame_queue), QueueCounters_xdp_exception, 1);
         lose(state, frame, FATE_ABORTED, reason, detail);
       }
     }

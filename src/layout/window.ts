@@ -6,7 +6,7 @@ export const WINDOW_PACKETS = 4096;
 export const WINDOW_NS = 1_000_000;
 /** Windows in flight: one being steered, the others published or being processed. */
 export const WINDOW_SLOTS = 4;
-/** Records for copies (broadcast, clone_redirect) that one CPU may make in a window; further copies are made, but not recorded. */
+/** Places for records of copies (broadcast, clone_redirect) that one CPU has in a window. The last is for copies that find no room: nobody reads it. */
 export const WINDOW_COPIES = 4096;
 
 /**
@@ -25,9 +25,12 @@ export const WindowSlot = defineStruct("window_slot", {
   /** Where final bytes of packets go, `final_stride` bytes each; 0 when nobody wants them. */
   final_bytes: u32,
   final_stride: u32,
-  /** Per CPU: how many OutcomeRecords of copies stand in `copies`, WINDOW_COPIES each; then the copies that found no room. */
+  /** Per CPU: how many OutcomeRecords of copies stand in `copies`, WINDOW_COPIES each; then the copies of all CPUs that found no room (added to atomically). */
   copy_counts: u32,
   copies: u32,
+  /** Copies that a CPU may record, and where their final bytes go, so many places of `final_stride` bytes a CPU. */
+  copy_limit: u32,
+  final_copies: u32,
   pad: u32,
   /** Latest timestamp of the run before this window, and the first of the run; nanoseconds since 1970. */
   latest_ns: i64,

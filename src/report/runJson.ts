@@ -3,9 +3,10 @@ import type { LoadedLine } from "./summary.ts";
 
 /** What `replay --json` prints: the run's result with times as strings (they exceed 2^53), the programs as loaded, and map contents where asked. */
 export function runJson(result: RunResult, programs: readonly LoadedLine[], maps: Readonly<Record<string, unknown>> | null): string {
-  const { firstNs, lastNs, elapsedNs, ...rest } = result;
+  const { firstNs, lastNs, elapsedNs, unrecordedCopies, ...rest } = result;
   const document = {
     ...rest,
+    unrecorded_copies: unrecordedCopies,
     first_ts_ns: firstNs === null ? null : String(firstNs),
     last_ts_ns: lastNs === null ? null : String(lastNs),
     elapsed_ns: Math.round(elapsedNs),

@@ -99,6 +99,52 @@ test("a broadcast reaches every device but the receiving one; copies share the p
   expect(result.devices).toMatchObject({ eth0: { xdp_redirect: 2 }, eth1: { tx_packets: 2 }, eth2: { tx_packets: 2 }, eth3: {} });
 });
 
+test("each copy of a broadcast keeps the bytes that its own devmap program left", async () => {
+  const machine = new TestMachine({ devices: threeDevices });
+  const map = machine.map({ name: "ports", type: BPF_MAP_TYPE_DEVMAP, valueSize: 8 });
+  // Cuts the frame by two bytes and writes the number of the device that sends it over its first byte.
+  const marks = machine.load(
+    spec(
+      "marks",
+      `r6 = r1
+      r2 = -2
+      call 65
+      r2 = *(u32 *)(r6 + 0)
+      r3 = *(u32 *)(r6 + 20)
+      *(u8 *)(r2 + 0) = r3
+      r0 = 2
+      exit`,
+    ),
+  );
+  map.update(word(0), words(3, marks.slot));
+  map.update(word(1), words(4, 0));
+  machine.attach("xdp", machine.load(spec("flood", toMap(0, 8 | 16).text, "xdp", [map.spec]), [map]));
+  const { outcomes, bytes } = await machine.replay([query, query], { keepBytes: true });
+  const marked = query.slice(0, -2);
+  marked[0] = 3;
+  expect(outcomes.map(({ id, to, out_len }) => [id, to, out_len])).toEqual([
+    [1, "eth2", 42],
+    ["1.1", "eth1", 40],
+    [2, "eth2", 42],
+    ["2.1", "eth1", 40],
+  ]);
+  expect(bytes).toEqual([query, marked, query, marked]);
+});
+
+test("copies for which a window has no record are counted, and their number is told", async () => {
+  const machine = new TestMachine({ devices: threeDevices });
+  const mirror = `r6 = r1\n${"r1 = r6\nr2 = 3\nr3 = 0\ncall 13\n".repeat(10)}r0 = 2\nexit`;
+  machine.attach("ingress", spec("mirror", mirror, "sched_cls"));
+  const packets = Array.from({ length: 500 }, () => query);
+  const { outcomes, result } = await machine.replay(packets);
+  expect(result.fates).toMatchObject([
+    { fate: "redirect", to: "eth1", packets: 5000 },
+    { fate: "drop", packets: 500 },
+  ]);
+  expect(outcomes.length).toBe(500 + 4095);
+  expect(result.unrecordedCopies).toBe(5000 - 4095);
+});
+
 test("a broadcast through a DEVMAP_HASH reaches each of its devices once", async () => {
   const devices = Array.from({ length: 6 }, (_, index) => ({ name: `eth${index}` }));
   const machine = new TestMachine({ devices });

@@ -40,6 +40,14 @@ test.each([
   expect(result.devices.eth0).toMatchObject({ rx_packets: 5, xdp_pass: 3, xdp_exception: 2 });
 });
 
+test("a trap in generic mode moves no counter of the device", async () => {
+  const machine = new TestMachine({ devices: [{ name: "eth0", mode: "generic" }] });
+  machine.attach("xdp", wrongFor1(2, "r1 = 0xfffffff0\nr0 = *(u64 *)(r1 + 0)"));
+  const { outcomes, result } = await machine.replay([packet(1)]);
+  expect(outcomes).toMatchObject([{ fate: "aborted", reason: "memory" }]);
+  expect(result.devices.eth0).toEqual({ rx_packets: 1, rx_bytes: 43 });
+});
+
 test("a call of a helper that is not there is named", async () => {
   const machine = new TestMachine();
   machine.attach("xdp", wrongFor1(2, "call 14"));

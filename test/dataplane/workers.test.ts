@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { DataplaneOptions, Outcome } from "../../src/dataplane/index.ts";
 import { openWorkerPool } from "../../src/dataplane/pool.node.ts";
-import { BPF_MAP_TYPE_CPUMAP, BPF_MAP_TYPE_HASH } from "../../src/layout/index.ts";
+import { BPF_MAP_TYPE_CPUMAP, BPF_MAP_TYPE_HASH, ControlBlock } from "../../src/layout/index.ts";
 import { tcp } from "../../src/packet/index.ts";
 import { type Replayed, type Sent, spec, TestMachine, word, words } from "./machine.ts";
 
@@ -120,4 +120,24 @@ test.skipIf(!built)("traps in a worker are reported with their instruction", asy
   machine.attach("xdp", spec("wild", "r1 = 0xfffffff0\nr0 = *(u64 *)(r1 + 0)\nexit"));
   const { result } = await machine.replay(flows(3, 10));
   expect(result.traps).toEqual([{ program: "wild", instruction: 1, reason: "memory", source: null, packets: 10 }]);
+});
+
+test("a worker that is lost ends the run with its failure, and the other threads", async () => {
+  let closed = false;
+  const machine = new TestMachine({
+    devices: [{ name: "eth0", queues: 2 }],
+    workers: 2,
+    openPool: () => ({
+      run: async ({ memory, layout }) => {
+        Atomics.add(new Int32Array(memory.buffer), (layout.control + ControlBlock.at.ready) / 4, 1);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        throw new Error("lost");
+      },
+      close: async () => {
+        closed = true;
+      },
+    }),
+  });
+  await expect(machine.replay(flows(10, 100))).rejects.toThrow("lost");
+  expect(closed).toBe(true);
 });

@@ -27,6 +27,7 @@ const result: RunResult = {
   traps: [{ program: "balancer", instruction: 17, reason: "budget", source: "balancer.c:40", packets: 3 }],
   trace: { lines: [{ cpu: 1, nanoseconds: 3_600_000_012_345n, text: "hello\n" }], lost: 3 },
   snapped: 2,
+  unrecordedCopies: 0,
   interrupted: true,
 };
 
@@ -65,6 +66,7 @@ test("a run without packets says so", () => {
     traps: [],
     trace: { lines: [], lost: 0 },
     snapped: 0,
+    unrecordedCopies: 0,
     interrupted: false,
   };
   expect(summaryText(empty)).toContain(" no packets\n");
