@@ -55,7 +55,8 @@ function headline(result: RunResult): string {
   const notes = [];
   if (result.interrupted) notes.push("interrupted: this is what was done so far");
   if (result.snapped > 0) notes.push(cutShort(result.snapped));
-  if (result.unrecordedCopies > 0) notes.push(`${count(result.unrecordedCopies)} copies of packets are counted here but not written one by one`);
+  if (result.unrecordedCopies > 0)
+    notes.push(`${count(result.unrecordedCopies)} copies of packets are counted here but not written one by one`);
   return ` ${parts.join("   ")}\n${notes.map((note) => ` ${pc.yellow(note)}\n`).join("")}`;
 }
 
