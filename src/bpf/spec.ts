@@ -71,9 +71,12 @@ export interface ProgramSpec {
   readonly functions: readonly FunctionSpec[];
   readonly lines: readonly SourceLine[];
   readonly btf?: Btf;
-  /** Names of kfuncs, by the `imm` that their call instructions (src 2) hold; a `___suffix` that tells variants apart counts for nothing. */
+  /**
+   * Names of kfuncs, by the `imm` that their call instructions (src 2) hold: numbers of the object's own, not BTF ids; a `___suffix` that tells
+   * variants apart counts for nothing. A call of a function that the kernel does not have, weak or not, is in `poisoned` as well.
+   */
   readonly kfuncs?: ReadonlyMap<number, string>;
-  /** Calls and loads that a failed relocation poisoned: instruction index to what failed. */
+  /** Instructions that a failed relocation poisoned, to what failed: they trap when they are reached. Of a ld_imm64, both halves may be here. */
   readonly poisoned?: ReadonlyMap<number, string>;
 }
 

@@ -6,7 +6,6 @@ export * from "./device.ts";
 export * from "./dynptr.ts";
 export * from "./fib.ts";
 export * from "./helperNames.ts";
-export * from "./kfuncNames.ts";
 export * from "./limits.ts";
 export * from "./map.ts";
 export * from "./mapTypeNames.ts";

@@ -42,7 +42,7 @@ export function objectText(object: ObjectFile, parts: ObjectParts, only?: Listed
   if (parts.programs) sections.push(programTable(object));
   if (parts.maps) sections.push(mapTable(object), dataValues(object), slotLines(object));
   if (parts.sections) sections.push(sectionTable(object, !parts.programs));
-  if (parts.programs) sections.push(externLines(object), warningLines(object));
+  if (parts.programs) sections.push(relocationTable(object), externLines(object), warningLines(object));
   if (parts.types) sections.push(typesText(object));
   if (parts.instructions) for (const program of only === undefined ? allPrograms(object) : [only]) sections.push(instructionsText(program));
   return sections.filter((text) => text !== "").join("\n");
@@ -155,10 +155,19 @@ const slotLines = ({ maps }: ObjectFile): string =>
     .map(({ name, slots }) => ` ${name}  ${(slots ?? []).map(({ index, target }) => `[${index}] ${target}`).join(", ")}\n`)
     .join("");
 
-function externLines({ externs, coreRelocations }: ObjectFile): string {
-  const lines = externs.map(({ name, kind, weak }) => ` extern ${kind === "unknown" ? "" : `${kind} `}${name}${weak ? " (weak)" : ""}\n`);
-  if (coreRelocations.length > 0) lines.push(` CO-RE relocations: ${count(coreRelocations.length)}\n`);
-  return lines.join("");
+const externLines = ({ externs }: ObjectFile): string =>
+  externs.map(({ name, kind, weak }) => ` extern ${kind === "unknown" ? "" : `${kind} `}${name}${weak ? " (weak)" : ""}\n`).join("");
+
+/** CO-RE relocations in the order of the code: what each asks for, and what it became. */
+function relocationTable({ coreRelocations }: ObjectFile): string {
+  if (coreRelocations.length === 0) return "";
+  const rows = coreRelocations.map(({ section, offset, kind, subject, decision }) => [
+    `${section}+${offset / INSTRUCTION_SIZE}`,
+    kind,
+    subject,
+    decision.action === "patch" ? `${decision.before} → ${decision.after}` : "poisoned",
+  ]);
+  return plainTable([{ heading: "CO-RE at" }, { heading: "kind" }, { heading: "of" }, { heading: "becomes" }], rows);
 }
 
 const warningLines = ({ warnings }: ObjectFile): string =>
@@ -184,10 +193,17 @@ export function objectJson(object: ObjectFile, parts: ObjectParts, only?: Listed
     ...(parts.maps ? { maps: object.maps.map(mapJson) } : {}),
     ...(parts.types ? { types: object.btf === null ? null : printTypes(object.btf) } : {}),
     externs: object.externs,
-    core_relocations: object.coreRelocations.map(({ section, offset, access, kind }) => ({ section, offset, access, kind })),
+    core_relocations: object.coreRelocations.map(relocationJson),
     warnings: object.warnings.map(({ code, message }) => ({ code, message })),
   };
 }
+
+const relocationJson = ({ section, offset, kind, subject, decision }: ObjectFile["coreRelocations"][number]) => ({
+  ...{ section, offset, kind, subject },
+  ...(decision.action === "patch"
+    ? { before: decision.before.toString(), after: decision.after.toString() }
+    : { poisoned: decision.why, refused_by_libbpf: decision.refused }),
+});
 
 const sectionJson = ({ name, size, fileOffset, executable, writable, zeros }: ObjectFile["sections"][number]) => ({
   ...{ name, size, file_offset: fileOffset, executable, writable, zeros },

@@ -1,3 +1,4 @@
+export { type CoreDecision, type DecidedRelocation, decideRelocation } from "./coreRelocate.ts";
 export { declaration } from "./declaration.ts";
 export { decodeValue } from "./decode.ts";
 export { encodeValue } from "./encode.ts";
@@ -5,9 +6,11 @@ export { type BtfExt, type CoreRelocation, type LineInfo, parseBtfExt } from "./
 export { FileRange } from "./fileRange.ts";
 export { encodeUntyped, formatHex } from "./hexBytes.ts";
 export { sizeOfType, stripped, strippedId } from "./layout.ts";
+export { linux618 } from "./linux618.ts";
 export { parseBtf } from "./parse.ts";
 export { printTypes } from "./printTypes.ts";
 export { StringTable } from "./stringTable.ts";
+export { TargetTypes } from "./targetTypes.ts";
 export { asResult, shown, type TypedValue } from "./typedValue.ts";
 export {
   BTF_LINKAGE_EXTERN,
@@ -18,3 +21,4 @@ export {
   type BtfMember,
   type BtfType,
 } from "./types.ts";
+export { writeBtf } from "./write.ts";

@@ -1,12 +1,15 @@
-import { BPF_COMPLEXITY_LIMIT_INSNS, kfuncNames } from "../../layout/index.ts";
+import { BPF_COMPLEXITY_LIMIT_INSNS } from "../../layout/index.ts";
 import { ProblemError } from "../../problem/index.ts";
-import type { BtfExt, LineInfo } from "../btf/index.ts";
+import type { BtfExt, LineInfo, TargetTypes } from "../btf/index.ts";
 import type { FunctionSpec, SourceLine } from "../spec.ts";
+import type { CoreRelocations } from "./coreRelocations.ts";
+import type { ExternSymbol } from "./externs.ts";
 import { type ElfFunction, INSTRUCTION_SIZE } from "./functions.ts";
 import { type ElfImage, type ElfRelocation, SHN_UNDEF, STB_WEAK } from "./image.ts";
 import type { Kconfig } from "./kconfig.ts";
 import type { PlacedMap } from "./placedMap.ts";
 import { elfProblems } from "./problems.ts";
+import { type Placed, ProgramCode } from "./programCode.ts";
 
 /** The two instructions that relocations patch (RFC 9669), and the meanings of their source register (include/uapi/linux/bpf.h). */
 const LD_IMM64 = 0x18;
@@ -16,6 +19,13 @@ const PSEUDO_MAP_VALUE = 2;
 const PSEUDO_FUNC = 4;
 const PSEUDO_CALL = 1;
 const PSEUDO_KFUNC_CALL = 2;
+
+/**
+ * Where functions of the kernel seem to lie: programs ask only whether they are there. Documentation/arch/x86/x86_64/mm.rst: the kernel's text begins at
+ * 0xffffffff80000000.
+ */
+const KERNEL_TEXT = 0xffffffff81000000n;
+const KERNEL_ALIGNMENT = 16;
 
 /** Instructions of all programs of an object together, each with its own copy of its subprograms. */
 const TOTAL_LIMIT = 8 * BPF_COMPLEXITY_LIMIT_INSNS;
@@ -29,13 +39,15 @@ export interface LinkedCode {
   readonly poisoned: ReadonlyMap<number, string>;
 }
 
-/** A function that has its place in a program being put together. */
-interface Placed {
-  readonly code: ElfFunction;
-  /** Its first instruction in the program. */
-  readonly base: number;
-  /** The next of its instructions to be looked at. */
-  next: number;
+/** What the linker needs to know of the object and of the kernel it is for. */
+interface LinkerInputs {
+  readonly functions: readonly ElfFunction[];
+  readonly maps: readonly PlacedMap[];
+  readonly kconfig: Kconfig | null;
+  readonly externs: readonly ExternSymbol[];
+  readonly core: CoreRelocations;
+  readonly target: TargetTypes;
+  readonly ext: BtfExt | null;
 }
 
 /**
@@ -48,25 +60,22 @@ export class Linker {
   readonly #relocations = new Map<number, Map<number, ElfRelocation>>();
   readonly #maps: readonly PlacedMap[];
   readonly #kconfig: Kconfig | null;
-  readonly #externFunctions: ReadonlySet<string>;
+  readonly #externs: ReadonlyMap<string, ExternSymbol>;
+  readonly #core: CoreRelocations;
+  readonly #target: TargetTypes;
   readonly #lines = new Map<string, LineInfo[]>();
   readonly #functionTypes = new Map<string, number>();
   /** kfuncs by the immediate that their calls hold; the same in all programs of the object. */
   readonly #kfuncs = new Map<string, number>();
   #total = 0;
 
-  constructor(
-    image: ElfImage,
-    functions: readonly ElfFunction[],
-    maps: readonly PlacedMap[],
-    kconfig: Kconfig | null,
-    externFunctions: ReadonlySet<string>,
-    ext: BtfExt | null,
-  ) {
+  constructor(image: ElfImage, { functions, maps, kconfig, externs, core, target, ext }: LinkerInputs) {
     this.#image = image;
     this.#maps = maps;
     this.#kconfig = kconfig;
-    this.#externFunctions = externFunctions;
+    this.#externs = new Map(externs.map((one) => [one.name, one]));
+    this.#core = core;
+    this.#target = target;
     for (const one of functions) this.#functions.set(`${one.section.index}:${one.from}`, one);
     for (const [section, list] of image.relocations)
       if (image.sections[section]?.executable) this.#relocations.set(section, new Map(list.map((one) => [one.offset, one])));
@@ -102,7 +111,7 @@ export class Linker {
   }
 
   /** Appends a function's instructions, in little-endian form. */
-  #copy(program: ProgramCode, { code }: Placed): void {
+  #copy(program: ProgramCode, { code, base }: Placed): void {
     const count = (code.to - code.from) / INSTRUCTION_SIZE;
     if (program.count + count > BPF_COMPLEXITY_LIMIT_INSNS || this.#total + program.count + count > TOTAL_LIMIT)
       throw new ProblemError(
@@ -110,6 +119,7 @@ export class Linker {
       );
     const bytes = code.section.data.bytes.subarray(code.from, code.to);
     program.append(this.#image.littleEndian ? bytes : littleEndianCode(bytes));
+    this.#core.apply(program, code, base);
   }
 
   /** Resolves a function's instructions one after the other, up to one that refers to a function which has no place yet: that one is given. */
@@ -188,21 +198,25 @@ export class Linker {
     return null;
   }
 
-  /** A configuration value is read from its map; a kernel function that Linux has is there; a weak symbol that it has not has address 0; any other traps. */
-  #resolveExtern(program: ProgramCode, at: number, { symbol }: ElfRelocation): void {
-    const variable = this.#kconfig?.variables.get(symbol.name);
+  /**
+   * A configuration value is read from its map. A function of the kernel has an address if the kernel has it, else 0; a variable of the kernel
+   * traps, as there is no kernel memory to read, or is 0 where it is weak and the kernel has none.
+   */
+  #resolveExtern(program: ProgramCode, at: number, { symbol: { name, binding } }: ElfRelocation): void {
+    const variable = this.#kconfig?.variables.get(name);
     if (variable !== undefined) {
       if (variable.fault !== undefined) program.poisoned.set(at, variable.fault);
       const index = this.#maps.findIndex(({ spec }) => spec.section === ".kconfig");
       program.setLoad(at, PSEUDO_MAP_VALUE, index, variable.offset);
       return;
     }
-    // The address of a kernel function is only ever compared with 0: bpf_ksym_exists.
-    if (this.#externFunctions.has(symbol.name) && kfuncNames.has(symbol.name.split("___", 1)[0]!)) {
-      program.setLoad(at, 0, 1, 0);
+    if (this.#externs.get(name)?.kind === "kfunc" && this.#target.hasFunction(name)) {
+      const address = KERNEL_TEXT + BigInt(this.#kfunc(name) * KERNEL_ALIGNMENT);
+      program.setLoad(at, 0, Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n)));
       return;
     }
-    if (symbol.binding !== STB_WEAK) program.poisoned.set(at, `${symbol.name} is not known`);
+    if (this.#target.hasVariable(name)) program.poisoned.set(at, `${name} is a variable of the kernel, which has no memory here`);
+    else if (binding !== STB_WEAK) program.poisoned.set(at, `${name} is not known`);
     program.setLoad(at, 0, 0, 0);
   }
 
@@ -233,11 +247,18 @@ export class Linker {
   }
 
   #callExtern(program: ProgramCode, at: number, name: string): void {
-    const imm = this.#kfuncs.get(name) ?? this.#kfuncs.size + 1;
-    this.#kfuncs.set(name, imm);
+    const imm = this.#kfunc(name);
     program.kfuncs.add(imm);
     program.setCall(at, PSEUDO_KFUNC_CALL, imm);
-    if (!this.#externFunctions.has(name)) program.poisoned.set(at, `function ${name} is defined nowhere`);
+    if (this.#externs.get(name)?.kind !== "kfunc") program.poisoned.set(at, `function ${name} is defined nowhere`);
+    else if (!this.#target.hasFunction(name)) program.poisoned.set(at, `function ${name} is not one of the kernel's`);
+  }
+
+  /** The number that stands for a function of the kernel. */
+  #kfunc(name: string): number {
+    const number = this.#kfuncs.get(name) ?? this.#kfuncs.size + 1;
+    this.#kfuncs.set(name, number);
+    return number;
   }
 
   #functionSpecs(program: ProgramCode): FunctionSpec[] {
@@ -283,80 +304,4 @@ function littleEndianCode(bytes: Uint8Array): Uint8Array {
     for (let byte = 0; byte < 4; byte++) code[at + 4 + byte] = bytes[at + 7 - byte]!;
   }
   return code;
-}
-
-/** A program being put together: its instructions so far, which function stands where, and what could not be resolved. */
-class ProgramCode {
-  readonly name: string;
-  readonly functions: Placed[] = [];
-  readonly poisoned = new Map<number, string>();
-  readonly kfuncs = new Set<number>();
-  readonly #placed = new Map<ElfFunction, Placed>();
-  #buffer = new Uint8Array(1024);
-  #view = new DataView(this.#buffer.buffer);
-  count = 0;
-
-  constructor(name: string) {
-    this.name = name;
-  }
-
-  /** Gives a function its place behind all that is there; its instructions are to be appended next. */
-  place(code: ElfFunction): Placed {
-    const placed = { code, base: this.count, next: 0 };
-    this.functions.push(placed);
-    this.#placed.set(code, placed);
-    return placed;
-  }
-
-  /** Hands the place of a function to `patch`, or, if it has none yet, gives it one and returns it. */
-  refer(code: ElfFunction, patch: (base: number) => void): Placed | null {
-    const placed = this.#placed.get(code);
-    if (placed === undefined) return this.place(code);
-    patch(placed.base);
-    return null;
-  }
-
-  append(bytes: Uint8Array): void {
-    const used = this.count * INSTRUCTION_SIZE;
-    if (used + bytes.length > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(this.#buffer.length * 2, used + bytes.length));
-      larger.set(this.#buffer);
-      this.#buffer = larger;
-      this.#view = new DataView(larger.buffer);
-    }
-    this.#buffer.set(bytes, used);
-    this.count += bytes.length / INSTRUCTION_SIZE;
-  }
-
-  bytes(): Uint8Array {
-    return this.#buffer.slice(0, this.count * INSTRUCTION_SIZE);
-  }
-
-  opcode(at: number): number {
-    return this.#buffer[at * INSTRUCTION_SIZE]!;
-  }
-
-  source(at: number): number {
-    return this.#buffer[at * INSTRUCTION_SIZE + 1]! >> 4;
-  }
-
-  immediate(at: number): number {
-    return this.#view.getInt32(at * INSTRUCTION_SIZE + 4, true);
-  }
-
-  setLoad(at: number, source: number, low: number, high: number): void {
-    this.#setSource(at, source);
-    this.#view.setInt32(at * INSTRUCTION_SIZE + 4, low, true);
-    this.#view.setInt32((at + 1) * INSTRUCTION_SIZE + 4, high, true);
-  }
-
-  setCall(at: number, source: number, immediate: number): void {
-    this.#setSource(at, source);
-    this.#view.setInt32(at * INSTRUCTION_SIZE + 4, immediate, true);
-  }
-
-  #setSource(at: number, source: number): void {
-    const byte = at * INSTRUCTION_SIZE + 1;
-    this.#buffer[byte] = (this.#buffer[byte]! & 0x0f) | (source << 4);
-  }
 }

@@ -1,10 +1,12 @@
 import { failure, type Problem, ProblemError, type Result, success } from "../../problem/index.ts";
-import { BTF_LINKAGE_EXTERN, type Btf, type BtfExt, type CoreRelocation, parseBtf, parseBtfExt } from "../btf/index.ts";
+import { type Btf, type BtfExt, type DecidedRelocation, linux618, parseBtf, parseBtfExt, type TargetTypes } from "../btf/index.ts";
 import type { MapSpec, ProgramSpec } from "../spec.ts";
 import { btfMaps } from "./btfMaps.ts";
+import { CoreRelocations } from "./coreRelocations.ts";
+import { type ExternSymbol, externSymbols } from "./externs.ts";
 import { type ElfFunction, functionsOf } from "./functions.ts";
 import { asRun, globalMaps, withSectionOffsets } from "./globalMaps.ts";
-import { type ElfImage, type ElfSection, readElf, SHN_UNDEF, STB_WEAK } from "./image.ts";
+import { type ElfImage, type ElfSection, readElf } from "./image.ts";
 import { kconfigMap, kernelConfiguration } from "./kconfig.ts";
 import { legacyMaps, slotOfSection } from "./legacyMaps.ts";
 import { Linker } from "./link.ts";
@@ -17,13 +19,6 @@ export type OtherProgram = Omit<ProgramSpec, "type"> & {
   /** Lower-case BPF_PROG_TYPE_* that the section names; null when no loader knows the section's name. */
   readonly type: string | null;
 };
-
-/** A symbol that the object expects from the kernel. */
-interface ExternSymbol {
-  readonly name: string;
-  readonly kind: "kconfig" | "kfunc" | "ksym" | "unknown";
-  readonly weak: boolean;
-}
 
 /** A section of the ELF file, as `dump` lists it. Sizes and offsets in bytes. */
 interface SectionSummary {
@@ -48,8 +43,8 @@ export interface ObjectFile {
   /** All maps; every program's `maps` is this list. Sizes that a loader must choose are still 0: see `sizeMaps`. */
   readonly maps: readonly MapSpec[];
   readonly btf: Btf | null;
-  /** CO-RE relocations, not applied. */
-  readonly coreRelocations: readonly CoreRelocation[];
+  /** CO-RE relocations, and what became of each. */
+  readonly coreRelocations: readonly DecidedRelocation[];
   readonly externs: readonly ExternSymbol[];
   readonly sections: readonly SectionSummary[];
   /** What let the object be opened but is worth saying. */
@@ -61,6 +56,8 @@ export interface OpenOptions {
   readonly file: string;
   /** Kernel configuration beyond or instead of what is built in: CONFIG_… to "y", "m", "n", a number, or a string in double quotes. */
   readonly kconfig?: ReadonlyMap<string, string>;
+  /** Types, functions and variables of the kernel that the object is loaded for; those of Linux 6.18 that are built in unless given. */
+  readonly target?: TargetTypes;
 }
 
 /** Opens an object file as clang writes it. All of it is checked: what is malformed gives a Problem with file and offset. */
@@ -85,7 +82,7 @@ function byTypes<T>(image: ElfImage, make: () => T): T {
   }
 }
 
-function open(bytes: Uint8Array, { file, kconfig: settings }: OpenOptions): ObjectFile {
+function open(bytes: Uint8Array, { file, kconfig: settings, target = linux618() }: OpenOptions): ObjectFile {
   const image = readElf(bytes, file);
   const warnings: Problem[] = [];
   if (!image.littleEndian) warnings.push(elfProblems.elf_big_endian({}, { file, offset: 5 }));
@@ -102,10 +99,10 @@ function open(bytes: Uint8Array, { file, kconfig: settings }: OpenOptions): Obje
     ...(kconfig === null ? [] : [kconfig.map]),
   ];
   const externs = externSymbols(image, btf);
-  for (const { name, kind, weak } of externs)
-    if ((kind === "unknown" || kind === "ksym") && !weak) warnings.push(elfProblems.elf_symbol_unresolved({ name }, { file }));
-  const kfuncs = new Set(externs.filter(({ kind }) => kind === "kfunc").map(({ name }) => name));
-  const linker = new Linker(image, functions, maps, kconfig, kfuncs, ext);
+  warnings.push(...missingExterns(externs, target, file));
+  const core = new CoreRelocations(btf, ext?.relocations ?? [], target);
+  warnings.push(...coreWarnings(core.decided, target, file));
+  const linker = new Linker(image, { functions, maps, kconfig, externs, core, target, ext });
   const specs = maps.map(({ spec }) => spec);
   const license = textSection(image, "license");
   const mains = programFunctions(functions, new Set(maps.flatMap(({ spec }) => spec.slots ?? []).map(({ target }) => target)));
@@ -130,8 +127,6 @@ function open(bytes: Uint8Array, { file, kconfig: settings }: OpenOptions): Obje
       ...(poisoned.size === 0 ? {} : { poisoned }),
     };
   });
-  const coreRelocations = ext?.relocations ?? [];
-  if (coreRelocations.length > 0) warnings.push(elfProblems.elf_core_unapplied({ count: coreRelocations.length }, { file }));
   return {
     file,
     littleEndian: image.littleEndian,
@@ -141,7 +136,7 @@ function open(bytes: Uint8Array, { file, kconfig: settings }: OpenOptions): Obje
     otherPrograms: linked.filter((program) => program.type === null || !isRunnable(program.type)),
     maps: specs,
     btf: btf === null ? null : asRun(btf),
-    coreRelocations,
+    coreRelocations: core.decided,
     externs,
     sections: image.sections.slice(1).map(({ name, size, fileOffset, executable, writable, zeros }) => ({
       name,
@@ -153,6 +148,23 @@ function open(bytes: Uint8Array, { file, kconfig: settings }: OpenOptions): Obje
     })),
     warnings,
   };
+}
+
+/** What the kernel must have and has not: libbpf refuses such objects. */
+const missingExterns = (externs: readonly ExternSymbol[], target: TargetTypes, file: string): Problem[] =>
+  externs.flatMap(({ name, kind, weak }) => {
+    if (weak || kind === "kconfig" || (kind === "kfunc" && target.hasFunction(name))) return [];
+    return [elfProblems.elf_symbol_unresolved({ name }, { file })];
+  });
+
+/** What is worth saying of the CO-RE relocations: those that libbpf refuses, and those whose answer depends on types that are not built in. */
+function coreWarnings(decided: readonly DecidedRelocation[], target: TargetTypes, file: string): Problem[] {
+  const refused = decided.filter(({ decision }) => decision.action === "poison" && decision.refused);
+  const unknown = new Set(decided.filter(({ typeUnknown }) => typeUnknown).map(({ subject }) => subject.replace(/(::|\[).*$/s, "")));
+  return [
+    ...refused.map(({ decision }) => elfProblems.elf_core_refused({ why: decision.action === "poison" ? decision.why : "" }, { file })),
+    ...(unknown.size === 0 ? [] : [elfProblems.elf_core_type_unknown({ types: [...unknown].join(", "), target: target.name }, { file })]),
+  ];
 }
 
 /** Types, and what .BTF.ext says of the code. A bad .BTF is a fault, as for libbpf when maps need it; a bad .BTF.ext costs the source lines only. */
@@ -178,22 +190,6 @@ function typeInformation(image: ElfImage, warnings: Problem[]): { btf: Btf | nul
 function programFunctions(functions: readonly ElfFunction[], slotTargets: ReadonlySet<string>): ElfFunction[] {
   const elsewhere = functions.filter(({ section, static: local, name }) => section.name !== ".text" && (!local || slotTargets.has(name)));
   return elsewhere.length > 0 ? elsewhere : functions.filter(({ static: local }) => !local);
-}
-
-/** Symbols that are defined nowhere in the object, by what its types say they are. */
-function externSymbols(image: ElfImage, btf: Btf | null): ExternSymbol[] {
-  const kinds = new Map<string, ExternSymbol["kind"]>();
-  for (const type of btf?.types ?? []) {
-    if (type.kind === "func" && type.linkage === BTF_LINKAGE_EXTERN) kinds.set(type.name, "kfunc");
-    if (type.kind !== "datasec" || (type.name !== ".kconfig" && type.name !== ".ksyms")) continue;
-    for (const { type: id } of type.variables) {
-      const variable = btf?.types[id];
-      if (variable?.kind === "var") kinds.set(variable.name, type.name === ".kconfig" ? "kconfig" : "ksym");
-    }
-  }
-  return image.symbols
-    .filter(({ section, name }) => section === SHN_UNDEF && name !== "")
-    .map(({ name, binding }) => ({ name, kind: kinds.get(name) ?? "unknown", weak: binding === STB_WEAK }));
 }
 
 /** A section that holds one zero-terminated string, as `license` does; "" when there is none. */

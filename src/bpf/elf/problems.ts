@@ -64,8 +64,10 @@ export const elfProblems = defineProblems({
   elf_kconfig_bad_value: { message: "{name} is {value} in the kernel's configuration, which does not fit its type" },
   elf_symbol_unresolved: { message: "{name} is declared extern and defined nowhere: code that uses it traps" },
   elf_map_field_unknown: { message: "map {map} has a field {field}, which is not known: it is ignored" },
-  elf_core_unapplied: {
-    message: "{count} CO-RE relocations are not applied: the offsets are those of the types it was compiled with",
+  elf_core_refused: { message: "a relocation that libbpf would refuse the object for traps if it is reached: {why}" },
+  elf_core_type_unknown: {
+    message: "{target} do not hold {types}: the object's questions about them are answered as if the kernel had none",
+    hint: "give a whole kernel's types with --btf, as in --btf /sys/kernel/btf/vmlinux",
   },
   elf_btf_ext_bad: { message: "the source lines are left out: {why}" },
 });

@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Btf, type BtfType, decodeValue, FileRange, parseBtf } from "../../../src/bpf/btf/index.ts";
+import { type Btf, type BtfType, decodeValue, FileRange, parseBtf, writeBtf } from "../../../src/bpf/btf/index.ts";
 import { shapes, typesOf } from "./randomTypes.ts";
-import { writeBtf } from "./writeBtf.ts";
 
 const parse = (bytes: Uint8Array): Btf => parseBtf(new FileRange(bytes, "made.o", 1000, true)).btf;
 

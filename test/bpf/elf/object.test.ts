@@ -125,7 +125,12 @@ test("what the kernel would have to provide is listed, and code that needs it is
   );
   const [entry] = object.programs;
   expect([...entry!.kfuncs!.values()]).toEqual(["bpf_xdp_metadata_rx_hash", "bpf_made_up"]);
-  expect([...entry!.poisoned!.values()].sort()).toEqual(["CONFIG_MADE_UP is not known", "no_such_variable is not known"]);
+  expect([...entry!.poisoned!.values()].sort()).toEqual([
+    "CONFIG_MADE_UP is not known",
+    "bpf_prog_active is a variable of the kernel, which has no memory here",
+    "function bpf_made_up is not one of the kernel's",
+    "no_such_variable is not known",
+  ]);
   expect(object.warnings.map(({ code, message }) => `${code} ${message.split(" ")[0]}`)).toEqual([
     "elf_kconfig_unresolved CONFIG_MADE_UP",
     "elf_symbol_unresolved no_such_variable",

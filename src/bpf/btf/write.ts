@@ -1,4 +1,4 @@
-import type { BtfType } from "../../../src/bpf/btf/index.ts";
+import type { BtfType } from "./types.ts";
 
 const kinds = [
   ...["void", "int", "ptr", "array", "struct", "union", "enum", "fwd", "typedef", "volatile", "const", "restrict", "func", "func_proto"],
@@ -8,10 +8,13 @@ const kinds = [
 /** Writes types as a .BTF section, of either byte order, with a header as long as asked. Documentation/bpf/btf.rst. */
 export function writeBtf(types: readonly BtfType[], littleEndian: boolean, headerLength = 24): Uint8Array {
   const strings: number[] = [0];
+  const known = new Map([["", 0]]);
   const words: number[] = [];
   const name = (text: string): number => {
-    if (text === "") return 0;
+    const before = known.get(text);
+    if (before !== undefined) return before;
     const at = strings.length;
+    known.set(text, at);
     strings.push(...new TextEncoder().encode(text), 0);
     return at;
   };
