@@ -58,23 +58,43 @@ export class Control {
     Atomics.notify(this.#words, word(field));
   }
 
+  /** A worker has carried out so many orders. */
+  acknowledge(worker: number, orders: number): void {
+    Atomics.store(this.#words, word("acknowledged") + worker, orders);
+    Atomics.notify(this.#words, word("acknowledged") + worker);
+  }
+
+  /** Waits at most `milliseconds` until a worker has carried out so many orders; whether it has. */
+  waitForAcknowledged(worker: number, orders: number, milliseconds: number): boolean {
+    const at = word("acknowledged") + worker;
+    const seen = Atomics.load(this.#words, at);
+    if (seen >= orders) return true;
+    Atomics.wait(this.#words, at, seen, milliseconds);
+    return Atomics.load(this.#words, at) >= orders;
+  }
+
   reset(): void {
     this.#words.fill(0);
   }
 }
 
-/** Works off window `number` with this thread's CPUs, meeting the other threads' between phases. */
-export function runWindow(runner: CpuRunner, control: Control, number: number, workers: number): void {
+/**
+ * Works off window `number` with this thread's CPUs, meeting the other threads' between phases. The thread that is last to leave the window calls `atEnd` before the
+ * others may go on: no CPU runs then.
+ */
+export function runWindow(runner: CpuRunner, control: Control, number: number, workers: number, atEnd: (window: number) => void): void {
   runner.beginWindow(number);
   for (;;) {
     const left = runner.runPhase();
-    if (workers > 1 ? !meet(control, left, number, workers) : !left) break;
+    if (workers > 1 ? !meet(control, left, number, workers, atEnd) : !left) break;
   }
-  if (workers === 1) control.finish(number + 1);
+  if (workers > 1) return;
+  atEnd(number);
+  control.finish(number + 1);
 }
 
 /** The barrier at the end of a phase: true when any CPU of any thread has something left. Else the window is finished. */
-function meet(control: Control, left: boolean, number: number, workers: number): boolean {
+function meet(control: Control, left: boolean, number: number, workers: number, atEnd: (window: number) => void): boolean {
   const phase = control.load("phase");
   if (left) control.add("pending_cpus", 1);
   if (control.add("arrived", 1) === workers) {
@@ -82,7 +102,10 @@ function meet(control: Control, left: boolean, number: number, workers: number):
     control.store("more", more);
     control.store("pending_cpus", 0);
     control.store("arrived", 0);
-    if (more === 0) control.finish(number + 1);
+    if (more === 0) {
+      atEnd(number);
+      control.finish(number + 1);
+    }
     control.store("phase", phase + 1);
   } else while (control.load("phase") === phase) control.waitWhile("phase", phase, 100);
   return control.load("more") !== 0;

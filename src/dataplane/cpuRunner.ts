@@ -31,18 +31,13 @@ interface PacketLoop {
   readonly recoverTrap: (reason: number, detail: number) => number;
 }
 
-/** A program as far as traps ask for it. */
-interface RunningProgram {
-  readonly slot: number;
-  readonly portable?: PortableProgram;
-}
-
 export interface RunnerPlace {
   readonly runtime: RuntimeInstance;
   readonly layout: MachineLayout;
   /** Numbers of the CPUs to run, ascending. */
   readonly cpus: readonly number[];
-  readonly programs: readonly RunningProgram[];
+  /** Those of the thread's table, for the instruction of a trap; may grow while it runs. */
+  readonly programs: readonly PortableProgram[];
   /** CPUs take turns poll by poll: the one whose next packet came first is next. */
   readonly deterministic: boolean;
 }

@@ -18,6 +18,7 @@ import {
   SimulatedMemory,
 } from "../runtime/index.ts";
 import { type IpPrefix, layOutNetwork, type NeighbourSpec, type RouteSpec } from "../stack/index.ts";
+import { attachProgram, type Hook, type Link } from "./link.ts";
 import { LoadedObject, type LoadingPlace, loadProgram } from "./loadedObject.ts";
 import { keepFinalBytes, layOutMachine, layOutNamespace, type MachineLayout } from "./machine.ts";
 import type { OpenPool } from "./pool.ts";
@@ -41,7 +42,7 @@ export interface DataplaneOptions {
   readonly seed?: bigint;
   /** Loop back edges, calls and callbacks that one run may make. */
   readonly fuel?: bigint;
-  /** Compiled unless said. Interpreted programs run in the main thread. */
+  /** Compiled unless said. */
   readonly engine?: Engine;
   /** Threads that run the CPUs. 0, the default: the main thread does. More than CPUs are not used. */
   readonly workers?: number;
@@ -51,22 +52,14 @@ export interface DataplaneOptions {
   readonly openPool?: OpenPool;
 }
 
-export type Hook = "xdp" | "ingress" | "egress" | "tcx/ingress" | "tcx/egress";
-
-const TC_HOOKS = {
-  ingress: ["ingress", "clsact"],
-  egress: ["egress", "clsact"],
-  "tcx/ingress": ["ingress", "tcx"],
-  "tcx/egress": ["egress", "tcx"],
-} as const;
-
 /** Table slot of bpf_clone_redirect's other half: the last, which programs do not get. */
 const CLONE_SLOT = MAX_PROGRAMS - 1;
 const CPU_LIMIT = 128;
 
 /**
  * A simulated machine: CPUs, devices, routes, maps, programs. Set it up (make maps, load programs, attach them), then run packets through it, as often as
- * wanted; maps keep what they hold from run to run.
+ * wanted; maps keep what they hold from run to run. All that sets it up works while a run is under way too: what must be known to all workers before a packet can
+ * meet it (a program, memory) takes until each has ended its window, and the call returns then.
  */
 export class Dataplane {
   readonly memory = new SimulatedMemory();
@@ -82,6 +75,9 @@ export class Dataplane {
   readonly #namespace: number;
   readonly #trace = new TraceLog();
   readonly #fuel: bigint;
+  readonly #links = new Set<Link>();
+  /** Given up, but their ids still stand in what the current run has recorded. */
+  readonly #unloaded = new Set<LoadedProgram>();
   #run: Run | undefined;
 
   constructor(options: DataplaneOptions) {
@@ -93,7 +89,7 @@ export class Dataplane {
     if (options.devices.length > 255) throw setting("the number of devices", options.devices.length, "at most 255");
     this.engine = options.engine ?? "jit";
     const threads = options.deterministic ? Math.min(options.workers ?? 0, 1) : (options.workers ?? 0);
-    this.workers = this.engine === "interp" ? 0 : Math.min(threads, cpuCount);
+    this.workers = Math.min(threads, cpuCount);
     this.runtime = instantiateRuntime(this.memory.memory, coldHelpers(this.memory.memory, { trace: this.#trace.add }));
     this.runtime.table.set(CLONE_SLOT, this.runtime.exports.redirectClone);
     const cpus = createCpus(this.memory, {
@@ -103,6 +99,7 @@ export class Dataplane {
     });
     this.#fuel = CpuBlock.readBig(this.memory.view, cpus.blocks[0]!, "fuel_limit");
     this.host = new MapHost(this.memory, this.runtime, cpus);
+    this.host.standStill = () => this.#run?.standStill();
     checkNames(options.devices);
     this.devices = options.devices.map((spec, index) => new Device(this.memory, spec, index));
     this.#namespace = layOutNamespace(this.memory, cpus, this.devices);
@@ -123,7 +120,11 @@ export class Dataplane {
       loader: new ProgramLoader(this.host),
       engine: this.engine,
       cpus: cpuCount,
-      loaded: (program) => this.#programs.push(program),
+      loaded: (program) => {
+        this.#run?.install(program.portable);
+        this.#programs.push(program);
+      },
+      holds: (program) => this.#programs.includes(program) && !this.#unloaded.has(program),
     };
   }
 
@@ -142,11 +143,19 @@ export class Dataplane {
 
   /** Makes the object's maps; programs are loaded from what comes back. */
   open(object: ObjectFile): LoadedObject {
-    return new LoadedObject(this.#place, object);
+    return this.#growing(() => new LoadedObject(this.#place, object));
   }
 
   createMap(spec: MapSpec): BpfMap {
-    return createMap(this.host, spec);
+    return this.#growing(() => createMap(this.host, spec));
+  }
+
+  /** Makes something that may need more memory; CPUs that run meanwhile know of it before anything can lead them there. */
+  #growing<T>(make: () => T): T {
+    const before = this.memory.memory.buffer.byteLength;
+    const made = make();
+    if (this.memory.memory.buffer.byteLength !== before) this.#run?.synchronize();
+    return made;
   }
 
   /** Checks and loads a program. `maps`: one for each of the spec's. */
@@ -154,17 +163,46 @@ export class Dataplane {
     return loadProgram(this.#place, spec, maps);
   }
 
-  /** Attaches a program to a hook of a device. XDP goes into the device's mode unless another is named. TC programs of one hook run in the order of attaching. */
-  attach(device: Device, hook: Hook, program: LoadedProgram, mode: XdpMode = device.mode): void {
-    const type = program.verified.spec.type;
-    const expected = hook === "xdp" ? "xdp" : "sched_cls";
-    if (type !== expected) throw new ProblemError(problems.program_type_wrong({ program: program.name, type, hook, expected }));
-    if (hook === "xdp") {
-      device.attachXdp(program.slot, mode);
-      return;
+  /**
+   * Attaches a program to a hook of a device, also while packets flow. XDP goes into the device's mode unless another is named. TC programs of one hook run in the
+   * order of attaching, tcx before clsact. The link replaces the program or takes it away again.
+   */
+  attach(device: Device, hook: Hook, program: LoadedProgram, mode: XdpMode = device.mode): Link {
+    const place = { standStill: () => this.#run?.standStill(), detached: (link: Link) => this.#links.delete(link) };
+    const link = attachProgram(place, { device, hook, mode }, program);
+    this.#links.add(link);
+    return link;
+  }
+
+  /** Programs at hooks, in the order of attaching. */
+  get links(): readonly Link[] {
+    return [...this.#links];
+  }
+
+  /**
+   * Gives up a program: its id (place in the function table) becomes another's once no run is under way. Throws a Problem while a hook or a map still
+   * holds it. What the current run's results say of it stays.
+   */
+  unload(program: LoadedProgram): void {
+    const where = this.#whereInUse(program);
+    if (where !== undefined) throw new ProblemError(problems.program_in_use({ program: program.name, where }));
+    this.#run?.remove(program);
+    this.#unloaded.add(program);
+    if (this.#run === undefined) this.#releaseUnloaded();
+  }
+
+  #whereInUse(program: LoadedProgram): string | undefined {
+    for (const link of this.#links) if (link.program === program) return `${link.device.name} ${link.hook}`;
+    for (const map of this.host.maps) if (map.programSlots().has(program.slot)) return `map ${map.name}`;
+    return undefined;
+  }
+
+  #releaseUnloaded(): void {
+    for (const program of this.#unloaded) {
+      this.#place.loader.release(program);
+      this.#programs.splice(this.#programs.indexOf(program), 1);
     }
-    const [direction, kind] = TC_HOOKS[hook];
-    device.attachTc(program.slot, direction, kind);
+    this.#unloaded.clear();
   }
 
   /** For opening a source of this machine: settles when the source's buffers may be reused. Without a run in progress that is at once. */
@@ -191,6 +229,7 @@ export class Dataplane {
       return await run.replay(source, options);
     } finally {
       this.#run = undefined;
+      this.#releaseUnloaded();
     }
   }
 }

@@ -15,6 +15,8 @@ export interface LoadingPlace {
   readonly cpus: number;
   /** Told of every program that was loaded. */
   readonly loaded: (program: LoadedProgram) => void;
+  /** Whether a program that was loaded has not been unloaded since. */
+  readonly holds: (program: LoadedProgram) => boolean;
 }
 
 /** Checks a program, compiles it and puts it into the function table. A program that is rejected is thrown as a ProblemError. */
@@ -48,10 +50,10 @@ export class LoadedObject {
     return this.maps.find((map) => map.name === name);
   }
 
-  /** Loads a program of the object, once. */
+  /** Loads a program of the object, once; also while packets flow. */
   load(spec: ProgramSpec): LoadedProgram {
     const known = this.#programs.get(spec.name);
-    if (known !== undefined) return known;
+    if (known !== undefined && this.#place.holds(known)) return known;
     const program = loadProgram(this.#place, spec, this.maps);
     this.#programs.set(spec.name, program);
     for (const map of this.maps) this.#fillPrograms(map, spec);
@@ -60,7 +62,7 @@ export class LoadedObject {
 
   /** Programs loaded so far. */
   get programs(): readonly LoadedProgram[] {
-    return [...this.#programs.values()];
+    return [...this.#programs.values()].filter((program) => this.#place.holds(program));
   }
 
   /** Static slots of a PROG_ARRAY that `user` refers to: each names a program of its type. */

@@ -1,10 +1,17 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { Piscina } from "piscina";
 import { ProblemError } from "../problem/index.ts";
 import type { WorkerPool } from "./pool.ts";
 import { problems } from "./problems.ts";
 import type { WorkerReport, WorkerTask } from "./workerTask.ts";
+
+/** What a worker's thread is started with: its task, and its end of the line for orders. */
+export interface ThreadStart {
+  readonly task: WorkerTask;
+  readonly orders: MessagePort;
+}
 
 /** The built worker: beside this file in the package, in dist/ when the sources run (tests). */
 function workerFile(): string {
@@ -17,7 +24,7 @@ function workerFile(): string {
 
 /** As many threads as tasks will run, from the first to the last; each task is one thread's whole life. */
 export function openWorkerPool(workers: number): WorkerPool {
-  const pool = new Piscina<WorkerTask, WorkerReport>({
+  const pool = new Piscina<ThreadStart, WorkerReport>({
     filename: workerFile(),
     minThreads: workers,
     maxThreads: workers,
@@ -25,5 +32,17 @@ export function openWorkerPool(workers: number): WorkerPool {
     // A program's trap is caught in the worker; what still ends one must not take the process along.
     resourceLimits: { stackSizeMb: 4 },
   });
-  return { run: (task) => pool.run(task), close: () => pool.destroy() };
+  const ports: MessagePort[] = [];
+  return {
+    start: (task) => {
+      const { port1, port2 } = new MessageChannel();
+      ports.push(port1);
+      const report = pool.run({ task, orders: port2 }, { transferList: [port2] });
+      return { report, send: (order) => port1.postMessage(order) };
+    },
+    close: async () => {
+      for (const port of ports) port.close();
+      await pool.destroy();
+    },
+  };
 }

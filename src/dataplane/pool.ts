@@ -1,8 +1,17 @@
+import type { Order } from "./orders.ts";
 import type { WorkerReport, WorkerTask } from "./workerTask.ts";
+
+/** One thread, from the beginning of its task to its end. */
+export interface WorkerThread {
+  /** Settles when the task has ended. */
+  readonly report: Promise<WorkerReport>;
+  /** Puts an order where the worker finds it at once when it looks. */
+  send(order: Order): void;
+}
 
 /** Threads that tasks run on: Piscina's in Node.js (pool.node.ts). */
 export interface WorkerPool {
-  run(task: WorkerTask): Promise<WorkerReport>;
+  start(task: WorkerTask): WorkerThread;
   close(): Promise<void>;
 }
 

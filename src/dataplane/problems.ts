@@ -3,7 +3,12 @@ import { defineProblems } from "../problem/index.ts";
 export const problems = defineProblems({
   worker_not_built: { message: "the worker's file is not there", hint: "run npm run build" },
   dataplane_setting: { message: "{what} is {value}, expected {expected}", exit: 2 },
-  dataplane_started: { message: "{what} must be done before the first run", exit: 2 },
+  workers_silent: {
+    message: "the workers did not come to the end of a window within {seconds} seconds",
+    hint: "a program that runs for very long holds them up: lower the fuel",
+  },
+  program_in_use: { message: "program {program} cannot be unloaded: it is attached or stands in a map ({where})", exit: 2 },
+  link_detached: { message: "program {program} is not attached at {hook} any more", exit: 2 },
   program_type_wrong: { message: "program {program} is of type {type}, and hook {hook} takes {expected}", exit: 2 },
   map_entry_program: { message: "{path}: there is no program {program} to put there" },
   map_entry_inner: {

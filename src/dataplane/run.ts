@@ -1,19 +1,20 @@
-import { CpuBlock, SteerState } from "../layout/index.ts";
+import { CpuBlock, SteerState, WindowSlot } from "../layout/index.ts";
 import type { Device } from "../nic/index.ts";
 import type { PacketSource } from "../packet/index.ts";
 import { ProblemError } from "../problem/index.ts";
-import { type LoadedProgram, type RuntimeInstance, runtimeModule, type SimulatedMemory } from "../runtime/index.ts";
+import type { LoadedProgram, PortableProgram, RuntimeInstance, SimulatedMemory } from "../runtime/index.ts";
 import { Control, runWindow } from "./control.ts";
 import { CpuRunner, type TrapCount } from "./cpuRunner.ts";
 import { type ExpandedOutcome, type RecordNames, RecordReader } from "./expand.ts";
 import { INTERFACE_LIMIT, type MachineLayout } from "./machine.ts";
-import type { OpenPool, WorkerPool } from "./pool.ts";
+import type { OpenPool } from "./pool.ts";
 import { problems } from "./problems.ts";
 import { helperName } from "./programTypes.ts";
 import type { RunResult, TrapResult } from "./result.ts";
 import { Tallies } from "./tallies.ts";
 import { mergeTraces, type TraceLog } from "./traceLog.ts";
 import { Windows } from "./windows.ts";
+import { Workers } from "./workers.ts";
 import type { WorkerReport } from "./workerTask.ts";
 
 export interface RunOptions {
@@ -21,6 +22,11 @@ export interface RunOptions {
   readonly repeat?: number;
   /** Given every packet's outcome, in the order of ids. */
   readonly onOutcome?: (expanded: ExpandedOutcome) => void;
+  /**
+   * Told of every window that is done, in order, on the main thread: the place for what user space does in step with the packets. Maps may be used, programs loaded,
+   * attached, replaced. Without workers no packet is under way meanwhile; with workers up to three further windows are.
+   */
+  readonly onWindow?: (window: FinishedWindow) => void;
   /** Keep the packets' bytes as programs left them, for `onOutcome`. */
   readonly keepBytes?: boolean;
   /** Ends the run early: what was taken in until then is finished. */
@@ -29,6 +35,15 @@ export interface RunOptions {
   readonly onProgress?: (packets: number, bytes: number) => void;
   /** Which way packets enter: as the capture says (the default), or all the same way. */
   readonly direction?: "capture" | "ingress" | "egress";
+}
+
+/** A batch of packets that all CPUs are done with: up to 4,096, or one millisecond of the capture. */
+export interface FinishedWindow {
+  /** From 0. */
+  readonly number: number;
+  /** Packets in it, and in the run with it. */
+  readonly packets: number;
+  readonly total: number;
 }
 
 export interface RunPlace {
@@ -47,16 +62,10 @@ export interface RunPlace {
   readonly trace: TraceLog;
 }
 
-/** The workers' threads while a run lasts. */
-interface RunningWorkers {
-  /** Waits until all have worked off what was published; they were told to stop. */
-  end(): Promise<readonly WorkerReport[]>;
-  /** Ends the threads wherever they are. */
-  abandon(): Promise<void>;
-}
-
 /** The event loop gets a turn so often, milliseconds, for signals and progress. */
 const TURN_MS = 15;
+/** How long the wait for standing CPUs looks at a time, milliseconds. */
+const CALL_MS = 20;
 const DIRECTIONS = { capture: 0, ingress: 1, egress: 2 } as const;
 
 const turn = (): Promise<void> =>
@@ -70,9 +79,12 @@ export class Run {
   readonly #records: RecordReader;
   readonly #tallies: Tallies;
   #onOutcome: RunOptions["onOutcome"];
+  #onWindow: RunOptions["onWindow"];
+  /** Windows and packets that were handed over so far. */
+  #done = { windows: 0, packets: 0 };
   #inline: CpuRunner | undefined;
-  #failure: unknown;
   #unrecordedCopies = 0;
+  #workers: Workers | undefined;
   #lastTurn = performance.now();
   /** Interfaces of the source that have been given their devices. */
   #interfaces = 0;
@@ -93,9 +105,15 @@ export class Run {
   }
 
   #finished(slot: number): void {
-    if (this.#onOutcome === undefined) return;
-    this.#unrecordedCopies += this.#records.unrecorded(this.#place.memory.view, slot);
-    for (const expanded of this.#records.read(this.#place.memory, slot)) this.#onOutcome(expanded);
+    const { memory } = this.#place;
+    if (this.#onOutcome !== undefined) {
+      this.#unrecordedCopies += this.#records.unrecorded(memory.view, slot);
+      for (const expanded of this.#records.read(memory, slot)) this.#onOutcome(expanded);
+    }
+    const packets = WindowSlot.read(memory.view, slot, "count");
+    const number = this.#done.windows++;
+    this.#done.packets += packets;
+    this.#onWindow?.({ number, packets, total: this.#done.packets });
   }
 
   /** Settles when no packet handed out by the source so far is needed in its buffers any more. */
@@ -108,24 +126,29 @@ export class Run {
     const { repeat = 1, signal } = options;
     if (repeat > 1 && !source.resident) throw new ProblemError(problems.repeat_needs_resident({ source: source.name }));
     this.#onOutcome = options.onOutcome;
+    this.#onWindow = options.onWindow;
     this.#prepare(source, options);
     if (!source.resident) this.#windows.prepareToKeepBytes();
-    const workers = await this.#start();
+    await this.#start();
     const start = performance.now();
     try {
       await this.#feed(source, repeat, options);
       while (!this.#windows.wait(0)) await this.#pause();
     } catch (error) {
       // Workers may be waiting for one that is gone, and would wait for ever.
-      await workers.abandon();
+      this.#stop();
+      await this.#workers?.close();
       throw error;
-    } finally {
-      this.#control.store("stop", 1);
-      this.#control.wake("published");
     }
+    this.#stop();
     const elapsedNs = (performance.now() - start) * 1e6;
-    const reports = await workers.end();
+    const reports = await this.#end();
     return this.#result(reports, elapsedNs, signal?.aborted ?? false);
+  }
+
+  #stop(): void {
+    this.#control.store("stop", 1);
+    this.#control.wake("published");
   }
 
   #prepare(source: PacketSource, { direction = "capture" }: RunOptions): void {
@@ -171,7 +194,7 @@ export class Run {
       const filled = this.#windows.fill(source, slot);
       const more = filled instanceof Promise ? await filled : filled;
       this.#windows.publish();
-      if (workers === 0) runWindow(this.#inlineRunner(), this.#control, this.#windows.published - 1, 1);
+      if (workers === 0) runWindow(this.#inlineRunner(), this.#control, this.#windows.published - 1, 1, () => {});
       if (more) continue;
       if (pass++ >= repeat || source.problem !== null) return;
       this.#shiftTime();
@@ -209,7 +232,15 @@ export class Run {
 
   #inlineRunner(): CpuRunner {
     const { runtime, layout, programs, deterministic } = this.#place;
-    this.#inline ??= new CpuRunner({ runtime, layout, cpus: [...layout.blocks.keys()], programs, deterministic });
+    this.#inline ??= new CpuRunner({
+      runtime,
+      layout,
+      cpus: [...layout.blocks.keys()],
+      get programs() {
+        return programs.map((program) => program.portable);
+      },
+      deterministic,
+    });
     return this.#inline;
   }
 
@@ -217,43 +248,50 @@ export class Run {
   async #pause(): Promise<void> {
     await turn();
     this.#lastTurn = performance.now();
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#workers?.check();
   }
 
   /** Starts the workers and waits until all are ready. */
-  async #start(): Promise<RunningWorkers> {
+  async #start(): Promise<void> {
     const { workers, openPool, memory, layout, programs, cloneSlot, deterministic } = this.#place;
-    if (workers === 0) {
-      const report = () => ({ traps: this.#inline?.traps ?? [], trace: this.#place.trace.report });
-      return { end: () => Promise.resolve([report()]), abandon: () => Promise.resolve() };
-    }
-    if (openPool === undefined)
-      throw new ProblemError(problems.dataplane_setting({ what: "openPool", value: "absent", expected: "a way to make threads" }));
-    const pool: WorkerPool = openPool(workers);
-    const portable = programs.flatMap((program) => program.portable ?? []);
-    const tasks = Array.from({ length: workers }, (_, worker) => {
-      const cpus = [...layout.blocks.keys()].filter((cpu) => cpu % workers === worker);
-      const task = { memory: memory.memory, runtime: runtimeModule(), programs: portable, layout, cpus, workers, cloneSlot, deterministic };
-      const report = pool.run(task);
-      report.catch((error) => {
-        this.#failure = error;
-      });
-      return report;
-    });
-    const end = async () => {
-      try {
-        return await Promise.all(tasks);
-      } finally {
-        await pool.close();
-      }
-    };
+    if (workers === 0) return;
+    const portable = programs.map((program) => program.portable);
+    const place = { memory, layout, control: this.#control, workers, openPool };
+    this.#workers = new Workers(place, { programs: portable, cloneSlot, deterministic });
     try {
-      while (this.#control.load("ready") < workers) await this.#pause();
+      while (!this.#workers.ready) await this.#pause();
     } catch (error) {
-      await pool.close();
+      await this.#workers.close();
       throw error;
     }
-    return { end, abandon: () => pool.close() };
+  }
+
+  /** Tells the workers that no more windows come, and waits for what they have to say. */
+  async #end(): Promise<readonly WorkerReport[]> {
+    const workers = this.#workers;
+    this.#workers = undefined;
+    if (workers !== undefined) return workers.end();
+    return [{ traps: this.#inline?.traps ?? [], trace: this.#place.trace.report }];
+  }
+
+  /** Puts a program into the tables of all workers; when this returns, its id may be stored where packets find it. */
+  install(program: PortableProgram): void {
+    this.#workers?.give({ kind: "install", program });
+  }
+
+  /** Takes a program out of the tables of all workers. Nothing refers to its id any more; when this returns, no CPU is on its way to it either. */
+  remove({ slot, slots }: Pick<LoadedProgram, "slot" | "slots">): void {
+    this.#workers?.give({ kind: "remove", slot, slots });
+  }
+
+  /** When this returns, every worker has passed a window's end, and knows the memory that was added before. */
+  synchronize(): void {
+    this.#workers?.give({ kind: "pass" });
+  }
+
+  /** Waits until the CPUs stand still between two windows, as they do until the caller returns to the run: for changes that take more than one store. */
+  standStill(): void {
+    this.#workers?.waitUntil(() => this.#windows.areFinished(CALL_MS));
   }
 
   #result(reports: readonly WorkerReport[], elapsedNs: number, interrupted: boolean): RunResult {

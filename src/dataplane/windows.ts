@@ -110,6 +110,12 @@ export class Windows {
     return this.#published - this.#harvested <= inFlight;
   }
 
+  /** Waits at most `milliseconds` until no published window is being worked on; whether that is so. Hands over nothing. */
+  areFinished(milliseconds: number): boolean {
+    this.#control.waitForFinished(this.#published, milliseconds);
+    return this.#control.load("finished") >= this.#published;
+  }
+
   /** Windows that may be in flight while the next is being filled. */
   get depth(): number {
     return this.#layout.slots.length - 1;

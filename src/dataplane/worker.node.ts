@@ -1,25 +1,42 @@
 /** A worker's whole life is one task: it runs its CPUs of every window, until the control word says that no more will come. It never prints. */
-import { coldHelpers, installPortable, instantiateRuntime } from "../runtime/index.ts";
+import { receiveMessageOnPort } from "node:worker_threads";
+import { coldHelpers, instantiateRuntime } from "../runtime/index.ts";
 import { Control, runWindow } from "./control.ts";
 import { CpuRunner } from "./cpuRunner.ts";
+import { carryOut, installProgramIn, type Order } from "./orders.ts";
+import type { ThreadStart } from "./pool.node.ts";
 import { TraceLog } from "./traceLog.ts";
-import type { WorkerReport, WorkerTask } from "./workerTask.ts";
+import type { WorkerReport } from "./workerTask.ts";
 
-export default function run(task: WorkerTask): WorkerReport {
+export default function run({ task, orders: port }: ThreadStart): WorkerReport {
   const trace = new TraceLog();
   const runtime = instantiateRuntime(task.memory, coldHelpers(task.memory, { trace: trace.add }), task.runtime);
-  for (const program of task.programs) installPortable(program, runtime);
+  const programs = [...task.programs];
+  for (const program of programs) installProgramIn(runtime, program);
   runtime.table.set(task.cloneSlot, runtime.exports.redirectClone);
-  const programs = task.programs.map((portable) => ({ portable, slot: portable.compiled.slot }));
   const runner = new CpuRunner({ runtime, layout: task.layout, cpus: task.cpus, programs, deterministic: task.deterministic });
   const control = new Control(task.memory, task.layout.control);
+  let carriedOut = 0;
+  /** Carries out the orders that were given since the last time. Their messages are posted before the word is raised, so they are there. */
+  const obey = (): void => {
+    const given = control.load("orders");
+    if (given === carriedOut) return;
+    for (; carriedOut < given; carriedOut++) {
+      const received = receiveMessageOnPort(port) as { readonly message: Order } | undefined;
+      if (received !== undefined) carryOut(received.message, runtime, programs);
+    }
+    control.acknowledge(task.worker, carriedOut);
+  };
+  obey();
   control.add("ready", 1);
   control.wake("ready");
   for (let next = 0; ; next++) {
-    while (control.load("published") <= next) {
+    for (;;) {
+      obey();
+      if (control.load("published") > next) break;
       if (control.load("stop") !== 0) return { traps: runner.traps, trace: trace.report };
       control.waitWhile("published", next, 100);
     }
-    runWindow(runner, control, next, task.workers);
+    runWindow(runner, control, next, task.workers, () => {});
   }
 }

@@ -11,6 +11,8 @@ export interface WorkerTask {
   readonly layout: MachineLayout;
   /** Numbers of the CPUs that this worker runs, ascending. */
   readonly cpus: readonly number[];
+  /** Its number among the workers. */
+  readonly worker: number;
   readonly workers: number;
   readonly deterministic: boolean;
   /** Table slot for bpf_clone_redirect's other half. */

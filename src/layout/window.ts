@@ -1,4 +1,4 @@
-import { atomic, bytes, defineStruct, i64, u32, u64 } from "./struct.ts";
+import { array, atomic, bytes, defineStruct, i64, u32, u64 } from "./struct.ts";
 
 /** Packets that a window holds at most. A power of two of polls, so that one queue's share is cut into whole polls. */
 export const WINDOW_PACKETS = 4096;
@@ -68,6 +68,9 @@ export const SteerState = defineStruct("steer_state", {
   bytes: u64,
 });
 
+/** Threads that may run CPUs: as many as there can be CPUs. */
+export const MAX_WORKERS = 128;
+
 /**
  * How windows pass from steering to the workers. Every word is written by one side only, with Atomics; 128 bytes lie between the sides.
  *
@@ -78,6 +81,13 @@ export const SteerState = defineStruct("steer_state", {
  *              Before it sleeps it stores `wanted` and looks at `finished` again; a worker stores `finished` and then looks at `wanted`: one sees the other
  *
  * Waiting is spinning first, then Atomics.wait on the word. `stop` is looked at before each window.
+ *
+ * Programs come and go while workers run (dataplane/orders.ts):
+ *
+ *   main thread   1. posts an order to every worker   2. raises `orders` by one   3. waits until all of `acknowledged` are that high; only then is a new
+ *                 program's id stored where a packet can find it
+ *   worker        at each window's end, and while it waits for one: when `orders` is not what it saw last (one atomic load), it takes the messages that have
+ *                 come, carries them out and stores the count in its own word of `acknowledged`. It holds no packet and no id at that moment
  */
 export const ControlBlock = defineStruct("control_block", {
   published: atomic("steering"),
@@ -85,7 +95,9 @@ export const ControlBlock = defineStruct("control_block", {
   stop: atomic("steering"),
   /** Steering sleeps until so many windows are finished: whoever finishes one wakes it only then. */
   wanted: atomic("steering"),
-  steering_pad: bytes(116),
+  /** The control word: orders given to the workers since the run began. */
+  orders: atomic("main thread"),
+  steering_pad: bytes(112),
   finished: atomic("the last worker to leave a window"),
   arrived: atomic("workers"),
   phase: atomic("the last worker to arrive"),
@@ -95,6 +107,8 @@ export const ControlBlock = defineStruct("control_block", {
   /** Workers that are ready to start. */
   ready: atomic("workers"),
   workers_pad: bytes(104),
+  /** Orders that each worker has carried out, by its number. */
+  acknowledged: array(atomic("the worker"), MAX_WORKERS),
 });
 
 /** Longest way of a frame through cpumap entries before it is dropped with reason `budget`. */

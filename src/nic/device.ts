@@ -17,6 +17,14 @@ import { DEFAULT_RSS_KEY, TOEPLITZ_TABLE_SIZE, toeplitzTables } from "./toeplitz
 
 export type XdpMode = "native" | "generic";
 export type TcDirection = "ingress" | "egress";
+export type TcKind = "clsact" | "tcx";
+
+/** A program's place at a TC hook; `slot` is its table index. */
+export interface TcEntry {
+  readonly direction: TcDirection;
+  readonly kind: TcKind;
+  slot: number;
+}
 
 /** A device as a caller describes it. What is absent takes a default. */
 export interface DeviceSpec {
@@ -48,7 +56,9 @@ const ONE_BUFFER = 4096 - XDP_PACKET_HEADROOM - SKB_SHARED_INFO_SIZE;
 /** Largest MTU at which native XDP has one buffer a frame. Measured on veth: 3,506. */
 const NATIVE_MTU_LIMIT = ONE_BUFFER - ETH_HLEN;
 
-/** A simulated network device. Its state stands in the memory (layout/device.ts); this is the main thread's handle, used while no worker runs. */
+const XDP_FIELDS = { native: "xdp", generic: "generic" } as const;
+
+/** A simulated network device. Its state stands in the memory (layout/device.ts); this is the main thread's handle. What may be changed while workers run says so. */
 export class Device {
   readonly name: string;
   readonly ifindex: number;
@@ -61,6 +71,8 @@ export class Device {
   /** Address of its layout Device, which begins with its NetDevice. */
   readonly address: number;
   readonly #memory: DeviceMemory;
+  /** What stands in the memory's chains, in order. */
+  readonly #chains: Readonly<Record<TcDirection, TcEntry[]>> = { ingress: [], egress: [] };
 
   constructor(memory: DeviceMemory, spec: DeviceSpec, index: number) {
     this.#memory = memory;
@@ -119,34 +131,57 @@ export class Device {
   /** Puts the program at table index `slot` behind the XDP hook. Throws a Problem where the kernel would refuse it. */
   attachXdp(slot: number, mode: XdpMode): void {
     const { view } = this.#memory;
-    for (const [field, there] of [
-      ["xdp", "native"],
-      ["generic", "generic"],
-    ] as const) {
-      if (Layout.read(view, this.address, field) === 0) continue;
+    for (const there of ["native", "generic"] as const) {
+      if (Layout.read(view, this.address, XDP_FIELDS[there]) === 0) continue;
       throw new ProblemError((there === mode ? problems.xdp_attached : problems.xdp_mode_conflict)({ name: this.name, there }));
     }
     if (mode === "native" && this.mtu > NATIVE_MTU_LIMIT) {
       throw new ProblemError(problems.xdp_mtu({ name: this.name, mtu: this.mtu, limit: NATIVE_MTU_LIMIT }));
     }
-    Layout.write(view, this.address, mode === "native" ? "xdp" : "generic", slot);
+    this.setXdp(slot, mode);
   }
 
-  /** Adds a program at the end of a TC hook; tcx programs run before cls_bpf filters. */
-  attachTc(slot: number, direction: TcDirection, kind: "clsact" | "tcx"): void {
+  /** The XDP program of that mode is another from now on, or none (0): one atomic store, so that a packet meets either the old or the new one. */
+  setXdp(slot: number, mode: XdpMode): void {
+    this.#store(this.address + Layout.at[XDP_FIELDS[mode]], slot);
+  }
+
+  /** Adds a program at the end of a TC hook; tcx programs run before cls_bpf filters. No CPU may be running. */
+  attachTc(slot: number, direction: TcDirection, kind: TcKind): TcEntry {
+    const entries = this.#chains[direction];
+    if (entries.length === CHAIN_LIMIT) throw new ProblemError(problems.chain_full({ name: this.name, limit: CHAIN_LIMIT, hook: direction }));
+    const entry = { direction, kind, slot };
+    const filters = entries.findIndex((other) => other.kind === "clsact");
+    entries.splice(kind === "tcx" && filters >= 0 ? filters : entries.length, 0, entry);
+    this.#writeChain(direction);
+    return entry;
+  }
+
+  /** Takes a program away from a TC hook. No CPU may be running. */
+  detachTc(entry: TcEntry): void {
+    const entries = this.#chains[entry.direction];
+    entries.splice(entries.indexOf(entry), 1);
+    this.#writeChain(entry.direction);
+  }
+
+  /** Puts another program in the place of one at a TC hook: one atomic store, as `setXdp`. */
+  replaceTc(entry: TcEntry, slot: number): void {
+    entry.slot = slot;
+    const chain = this.address + Layout.at[entry.direction];
+    this.#store(chain + TcChain.at.entries + this.#chains[entry.direction].indexOf(entry) * 4, chainWord(entry));
+  }
+
+  #writeChain(direction: TcDirection): void {
     const { view } = this.#memory;
     const chain = this.address + Layout.at[direction];
-    const count = TcChain.read(view, chain, "count");
-    if (count === CHAIN_LIMIT) throw new ProblemError(problems.chain_full({ name: this.name, limit: CHAIN_LIMIT, hook: direction }));
-    const at = (entry: number): number => chain + TcChain.at.entries + entry * 4;
-    let place = count;
-    if (kind === "tcx") {
-      while (place > 0 && (view.getUint32(at(place - 1), true) & CHAIN_TCX) === 0) {
-        view.setUint32(at(place), view.getUint32(at(place - 1), true), true);
-        place--;
-      }
-    }
-    view.setUint32(at(place), (kind === "tcx" ? slot | CHAIN_TCX : slot) >>> 0, true);
-    TcChain.write(view, chain, "count", count + 1);
+    const entries = this.#chains[direction];
+    for (const [index, entry] of entries.entries()) view.setUint32(chain + TcChain.at.entries + index * 4, chainWord(entry), true);
+    TcChain.write(view, chain, "count", entries.length);
+  }
+
+  #store(address: number, word: number): void {
+    Atomics.store(new Uint32Array(this.#memory.view.buffer, address, 1), 0, word);
   }
 }
+
+const chainWord = ({ kind, slot }: TcEntry): number => (kind === "tcx" ? slot | CHAIN_TCX : slot) >>> 0;

@@ -1,2 +1,2 @@
-export { Device, type DeviceMemory, type DeviceSpec, type TcDirection, type XdpMode } from "./device.ts";
+export { Device, type DeviceMemory, type DeviceSpec, type TcDirection, type TcEntry, type XdpMode } from "./device.ts";
 export { DEFAULT_RSS_KEY, toeplitzHash } from "./toeplitz.ts";

@@ -3,9 +3,13 @@ import {
   BPF_ANY,
   BPF_F_NO_COMMON_LRU,
   BPF_MAP_TYPE_ARRAY,
+  BPF_MAP_TYPE_CPUMAP,
+  BPF_MAP_TYPE_DEVMAP,
+  BPF_MAP_TYPE_DEVMAP_HASH,
   BPF_MAP_TYPE_LRU_HASH,
   BPF_MAP_TYPE_LRU_PERCPU_HASH,
   BPF_MAP_TYPE_PERCPU_ARRAY,
+  BPF_MAP_TYPE_PROG_ARRAY,
   BPF_MAP_TYPE_QUEUE,
   BPF_MAP_TYPE_STACK,
   EINVAL,
@@ -29,6 +33,9 @@ export type MapEntry = readonly [key: Uint8Array, value: MapValue];
  * A map in the memory, as user space sees it: keys and values are bytes in the machine's order. Operations answer with 0 or a negative errno, as bpf(2)
  * would. What is read from the memory is checked against what was laid out, so that a map which a program overwrote gives wrong values, and nothing
  * worse.
+ *
+ * All of it may be used while CPUs run: every operation goes through the same functions as the programs' own, with their locks. An entry that leads packets to a
+ * device or CPU (DEVMAP, DEVMAP_HASH, CPUMAP) has two words, which packets read one after the other; such entries change when the CPUs stand between two windows.
  *
  * Values that name something: PROG_ARRAY a function table slot (u32); DEVMAP and DEVMAP_HASH an ifindex and the slot of the device's program, CPUMAP a
  * queue size and the slot of the CPU's program; maps of maps the address of the inner map (see `setInner`).
@@ -106,6 +113,7 @@ export class BpfMap {
     const { bytes: memory } = this.#host.memory;
     memory.set(key, keyAt);
     for (const [cpu, bytes] of values.entries()) memory.set(bytes, keyAt + keySize + cpu * valueSize);
+    if (namesSecondProgram(this.spec.type)) this.#host.standStill();
     return this.#host.call("hostUpdateElem", [this.address, keyAt, keyAt + keySize, BigInt(flags)]);
   }
 
@@ -114,6 +122,7 @@ export class BpfMap {
     this.#checkKey(key);
     const { address: at } = this.#room(padded(key.length));
     this.#host.memory.bytes.set(key, at);
+    if (namesSecondProgram(this.spec.type)) this.#host.standStill();
     return this.#host.call("hostDeleteElem", [this.address, at]);
   }
 
@@ -176,6 +185,14 @@ export class BpfMap {
     if (error !== 0 && slot !== 0) throw new ProblemError(problems.map_update_failed({ map: this.name, key: index, errno: -error }));
   }
 
+  /** Table slots of the programs that its entries name; empty for kinds that name none. */
+  programSlots(): ReadonlySet<number> {
+    const { type, valueSize } = this.spec;
+    const at = type === BPF_MAP_TYPE_PROG_ARRAY ? 0 : namesSecondProgram(type) && valueSize >= 8 ? 4 : undefined;
+    if (at === undefined) return new Set();
+    return new Set([...this.entries()].map(([, value]) => readU32((value as Uint8Array).subarray(at, at + 4))));
+  }
+
   /** Puts a map into an entry of a map of maps: 0, or -EINVAL when it does not resemble the template. kernel/bpf/map_in_map.c: bpf_map_meta_equal. */
   setInner(key: Uint8Array, inner: BpfMap, flags = BPF_ANY): number {
     const template = this.spec.inner;
@@ -230,6 +247,9 @@ export class BpfMap {
     return this.#host.cpus.blocks.map((_, cpu) => sliceWhole(bytes, address + cpu * this.cpuStride, size));
   }
 }
+
+const namesSecondProgram = (type: number): boolean =>
+  type === BPF_MAP_TYPE_DEVMAP || type === BPF_MAP_TYPE_DEVMAP_HASH || type === BPF_MAP_TYPE_CPUMAP;
 
 const padded = (size: number): number => Math.ceil(size / 8) * 8;
 

@@ -16,6 +16,7 @@ export {
   runOnce,
   type Trap,
   takeTrap,
+  uninstallProgram,
 } from "./loadedProgram.ts";
 export { MapHost } from "./mapHost.ts";
 export { mapOperation, tailCallSlot } from "./mapOperation.ts";

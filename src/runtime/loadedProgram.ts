@@ -1,7 +1,8 @@
 import { installInterpreted, interpretProgram } from "../bpf/interp/index.ts";
 import { type CompiledMap, type CompiledProgram, compileProgram, installProgram, locateTrap } from "../bpf/jit/index.ts";
+import type { ProgramSpec } from "../bpf/spec.ts";
 import type { VerifiedProgram } from "../bpf/verifier/index.ts";
-import { CpuBlock, MAX_PROGRAMS, TRAP_BUDGET, TRAP_DEPTH, TRAP_HELPER } from "../layout/index.ts";
+import { CpuBlock, MAX_PROGRAMS, ProgramStats, TRAP_BUDGET, TRAP_DEPTH, TRAP_HELPER } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import type { BpfMap } from "./bpfMap.ts";
 import { resetCpu } from "./cpus.ts";
@@ -25,15 +26,19 @@ export interface LoadedProgram {
   readonly verified: VerifiedProgram;
   /** The maps that its references stand for, by index in the spec's `maps`. */
   readonly maps: readonly BpfMap[];
-  /** What a worker needs to have it too; absent for interpreted programs. */
-  readonly portable?: PortableProgram;
+  /** What a worker needs to have it too. */
+  readonly portable: PortableProgram;
 }
 
-/** A compiled program that can be posted to a worker. The module brings its optimised code along. */
-export interface PortableProgram {
-  readonly module: WebAssembly.Module;
-  readonly compiled: Omit<CompiledProgram, "bytes">;
-}
+/** A program in a form that can be posted to a worker. A compiled one's module brings its optimised code along. */
+export type PortableProgram =
+  | { readonly engine: "jit"; readonly slot: number; readonly module: WebAssembly.Module; readonly compiled: Omit<CompiledProgram, "bytes"> }
+  | { readonly engine: "interp"; readonly slot: number; readonly spec: ProgramSpec; readonly maps: readonly CompiledMap[] };
+
+/** What `installPortable` takes: a `VerifiedProgram` cannot be posted, so whoever installs an interpreted program checks it again. */
+type InstallableProgram =
+  | Extract<PortableProgram, { engine: "jit" }>
+  | (Extract<PortableProgram, { engine: "interp" }> & { readonly verified: VerifiedProgram });
 
 /** What compiled and interpreted programs know of a map. */
 export const compiledMap = ({ address, spec, elements, stride, cpuStride }: BpfMap): CompiledMap => ({
@@ -48,17 +53,28 @@ export const compiledMap = ({ address, spec, elements, stride, cpuStride }: BpfM
   flags: spec.flags,
 });
 
-/** Instantiates a compiled program in a thread and puts it into that thread's table. */
-export function installPortable({ module, compiled }: PortableProgram, runtime: RuntimeInstance): void {
+/** Instantiates a program in a thread and puts it into that thread's table. */
+export function installPortable(program: InstallableProgram, runtime: RuntimeInstance): void {
   const { memory, table, exports } = runtime;
-  const instance = new WebAssembly.Instance(module, { env: { memory, table }, runtime: exports });
-  installProgram(compiled as CompiledProgram, instance, table);
+  if (program.engine === "interp") {
+    installInterpreted(interpretProgram(program.verified, program, runtime), table);
+    return;
+  }
+  const instance = new WebAssembly.Instance(program.module, { env: { memory, table }, runtime: exports });
+  installProgram(program.compiled as CompiledProgram, instance, table);
+}
+
+/** Takes a program and its callbacks out of a thread's table. Nothing may refer to them any more. */
+export function uninstallProgram({ slot, slots }: Pick<LoadedProgram, "slot" | "slots">, { table }: RuntimeInstance): void {
+  for (let index = slot; index < slot + slots; index++) table.set(index, null);
 }
 
 /** Gives programs their places in the function table of the main thread. */
 export class ProgramLoader {
   readonly #host: MapHost;
   #next = 1;
+  /** Places that programs gave up, by how many indices they take. */
+  readonly #free = new Map<number, number[]>();
 
   constructor(host: MapHost) {
     this.#host = host;
@@ -67,21 +83,41 @@ export class ProgramLoader {
   /** `maps`: one for each of the spec's, in its order. Throws when the table is full. */
   load(verified: VerifiedProgram, maps: readonly BpfMap[], engine: Engine = "jit"): LoadedProgram {
     const slots = 1 + verified.callbacks.length;
-    const slot = this.#next;
-    if (slot + slots > MAX_PROGRAMS)
-      throw new ProblemError(problems.program_table_full({ program: verified.spec.name, limit: MAX_PROGRAMS }));
-    this.#next += slots;
-    const environment = { slot, maps: maps.map(compiledMap), mapOperation, tailCallSlot };
-    const loaded = { name: verified.spec.name, slot, slots, engine, wasmBytes: 0, verified, maps };
+    const slot = this.#take(slots, verified.spec.name);
+    const known = maps.map(compiledMap);
+    const loaded = { name: verified.spec.name, slot, slots, engine, verified, maps };
     const { runtime } = this.#host;
     if (engine === "interp") {
-      installInterpreted(interpretProgram(verified, environment, runtime), runtime.table);
-      return loaded;
+      const portable: PortableProgram = { engine, slot, spec: verified.spec, maps: known };
+      installPortable({ ...portable, verified }, runtime);
+      return { ...loaded, wasmBytes: 0, portable };
     }
-    const { bytes, ...compiled } = compileProgram(verified, environment);
-    const portable: PortableProgram = { module: new WebAssembly.Module(bytes), compiled };
+    const { bytes, ...compiled } = compileProgram(verified, { slot, maps: known, mapOperation, tailCallSlot });
+    const portable: PortableProgram = { engine, slot, module: new WebAssembly.Module(bytes), compiled };
     installPortable(portable, runtime);
     return { ...loaded, wasmBytes: bytes.length, portable };
+  }
+
+  #take(slots: number, program: string): number {
+    const free = this.#free.get(slots)?.pop();
+    if (free !== undefined) return free;
+    const slot = this.#next;
+    if (slot + slots > MAX_PROGRAMS) throw new ProblemError(problems.program_table_full({ program, limit: MAX_PROGRAMS }));
+    this.#next += slots;
+    return slot;
+  }
+
+  /** Gives a program's place to whoever is loaded next. No CPU may be able to reach it, and nobody may want its statistics any more. */
+  release({ slot, slots }: Pick<LoadedProgram, "slot" | "slots">): void {
+    uninstallProgram({ slot, slots }, this.#host.runtime);
+    const { view } = this.#host.memory;
+    for (const block of this.#host.cpus.blocks) {
+      const stats = CpuBlock.read(view, block, "program_stats") + slot * ProgramStats.size;
+      this.#host.memory.bytes.fill(0, stats, stats + slots * ProgramStats.size);
+    }
+    const free = this.#free.get(slots);
+    if (free === undefined) this.#free.set(slots, [slot]);
+    else free.push(slot);
   }
 }
 
@@ -107,7 +143,7 @@ const reasons: Readonly<Record<number, Trap["reason"]>> = { [TRAP_BUDGET]: "budg
 export function takeTrap(
   memory: Pick<SimulatedMemory, "view">,
   runtime: RuntimeInstance,
-  programs: readonly Pick<LoadedProgram, "portable">[],
+  programs: readonly PortableProgram[],
   error: unknown,
 ): Trap {
   const isTrap = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
@@ -122,13 +158,13 @@ export function takeTrap(
 }
 
 function locate(
-  programs: readonly Pick<LoadedProgram, "portable">[],
+  programs: readonly PortableProgram[],
   error: Error & { readonly instruction?: number },
 ): number | undefined {
   if (typeof error.instruction === "number") return error.instruction;
-  for (const { portable } of programs) {
-    if (portable === undefined) continue;
-    const at = locateTrap(portable.compiled.name, portable.compiled.traps, error.stack ?? "");
+  for (const program of programs) {
+    if (program.engine !== "jit") continue;
+    const at = locateTrap(program.compiled.name, program.compiled.traps, error.stack ?? "");
     if (at !== undefined) return at;
   }
   return undefined;
@@ -143,7 +179,7 @@ export function runOnce(host: MapHost, program: LoadedProgram, context: number, 
   try {
     return { returned: (runtime.exports.runProgram as (slot: number, context: number) => bigint)(program.slot, context) };
   } catch (error) {
-    return { trap: takeTrap(memory, runtime, [program], error) };
+    return { trap: takeTrap(memory, runtime, [program.portable], error) };
   } finally {
     global.value = before;
   }

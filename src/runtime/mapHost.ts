@@ -15,6 +15,8 @@ export class MapHost {
   readonly memory: SimulatedMemory;
   readonly runtime: RuntimeInstance;
   readonly cpus: SimulatedCpus;
+  /** Returns when no CPU runs; whoever runs CPUs sets it. */
+  standStill: () => void = () => {};
   #nextId = 1;
   readonly #maps = new Map<number, BpfMap>();
   readonly #fuel: bigint;

@@ -128,10 +128,13 @@ test("a worker that is lost ends the run with its failure, and the other threads
     devices: [{ name: "eth0", queues: 2 }],
     workers: 2,
     openPool: () => ({
-      run: async ({ memory, layout }) => {
+      start: ({ memory, layout }) => {
         Atomics.add(new Int32Array(memory.buffer), (layout.control + ControlBlock.at.ready) / 4, 1);
-        await new Promise((resolve) => setTimeout(resolve, 20));
-        throw new Error("lost");
+        const lose = async () => {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          throw new Error("lost");
+        };
+        return { report: lose(), send: () => {} };
       },
       close: async () => {
         closed = true;
