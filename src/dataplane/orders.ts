@@ -1,7 +1,7 @@
-import { programTypes } from "./programTypes.ts";
 import { verify } from "../bpf/verifier/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import { installPortable, type PortableProgram, type RuntimeInstance, uninstallProgram } from "../runtime/index.ts";
+import { programTypes } from "./programTypes.ts";
 
 /** What the main thread asks of every worker between two windows. layout/window.ts: ControlBlock has the protocol. */
 export type Order =

@@ -149,7 +149,8 @@ export class Device {
   /** Adds a program at the end of a TC hook; tcx programs run before cls_bpf filters. No CPU may be running. */
   attachTc(slot: number, direction: TcDirection, kind: TcKind): TcEntry {
     const entries = this.#chains[direction];
-    if (entries.length === CHAIN_LIMIT) throw new ProblemError(problems.chain_full({ name: this.name, limit: CHAIN_LIMIT, hook: direction }));
+    if (entries.length === CHAIN_LIMIT)
+      throw new ProblemError(problems.chain_full({ name: this.name, limit: CHAIN_LIMIT, hook: direction }));
     const entry = { direction, kind, slot };
     const filters = entries.findIndex((other) => other.kind === "clsact");
     entries.splice(kind === "tcx" && filters >= 0 ? filters : entries.length, 0, entry);

@@ -32,7 +32,12 @@ export interface LoadedProgram {
 
 /** A program in a form that can be posted to a worker. A compiled one's module brings its optimised code along. */
 export type PortableProgram =
-  | { readonly engine: "jit"; readonly slot: number; readonly module: WebAssembly.Module; readonly compiled: Omit<CompiledProgram, "bytes"> }
+  | {
+      readonly engine: "jit";
+      readonly slot: number;
+      readonly module: WebAssembly.Module;
+      readonly compiled: Omit<CompiledProgram, "bytes">;
+    }
   | { readonly engine: "interp"; readonly slot: number; readonly spec: ProgramSpec; readonly maps: readonly CompiledMap[] };
 
 /** What `installPortable` takes: a `VerifiedProgram` cannot be posted, so whoever installs an interpreted program checks it again. */
@@ -157,10 +162,7 @@ export function takeTrap(
   return { reason, message: error.message, detail, instruction: locate(programs, error) };
 }
 
-function locate(
-  programs: readonly PortableProgram[],
-  error: Error & { readonly instruction?: number },
-): number | undefined {
+function locate(programs: readonly PortableProgram[], error: Error & { readonly instruction?: number }): number | undefined {
   if (typeof error.instruction === "number") return error.instruction;
   for (const program of programs) {
     if (program.engine !== "jit") continue;

@@ -20,8 +20,8 @@ const problems = defineProblems({
 export type Zone = "engine" | "program";
 
 /**
- * The memory: one shared WebAssembly.Memory that all workers see. Allocation is by bump, on the main thread, before the workers start;
- * nothing is freed but everything at once (`reset`). Page 0 stays unused, so that 0 is NULL and small offsets from it are seldom data.
+ * The memory: one shared WebAssembly.Memory that all workers see. Allocation is by bump, on the main thread; whoever allocates
+ * while workers run lets them acknowledge that the memory has grown (dataplane/orders.ts) before an address in it can reach them. Nothing is freed but everything at once (`reset`). Page 0 stays unused, so that 0 is NULL and small offsets from it are seldom data.
  */
 export class SimulatedMemory {
   readonly memory: WebAssembly.Memory;

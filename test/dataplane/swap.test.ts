@@ -30,7 +30,12 @@ const threads: readonly (readonly [string, Partial<DataplaneOptions>])[] = [
 ];
 
 const machineOf = (options: Partial<DataplaneOptions>): TestMachine =>
-  new TestMachine({ devices: [{ name: "eth0", queues: 4 }, { name: "eth1" }, { name: "eth2" }], cpus: 4, openPool: openWorkerPool, ...options });
+  new TestMachine({
+    devices: [{ name: "eth0", queues: 4 }, { name: "eth1" }, { name: "eth2" }],
+    cpus: 4,
+    openPool: openWorkerPool,
+    ...options,
+  });
 
 /** Adds 1 to counter `index` of an ARRAY of u64 with a BPF atomic, then returns `verdict`. */
 const counts = (name: string, map: BpfMap, index: number, verdict: number, type: "xdp" | "sched_cls" = "xdp") =>
@@ -41,7 +46,8 @@ const counts = (name: string, map: BpfMap, index: number, verdict: number, type:
     [map.spec],
   );
 
-const counter = (map: BpfMap, index: number): number => Number(new DataView((map.lookup(word(index)) as Uint8Array).buffer).getBigUint64(0, true));
+const counter = (map: BpfMap, index: number): number =>
+  Number(new DataView((map.lookup(word(index)) as Uint8Array).buffer).getBigUint64(0, true));
 
 const programsOf = (outcome: Outcome): string => outcome.steps.map(({ program }) => program).join(" ");
 
@@ -120,12 +126,7 @@ for (const [name, options] of threads) {
     const seen = tally(outcomes, programsOf);
     expect(Object.keys(seen).sort()).toEqual(["first last", "first middle last", "first other last"]);
     expect(outcomes.length).toBe(10_000);
-    expect([0, 1, 2, 3].map((index) => counter(map, index))).toEqual([
-      10_000,
-      seen["first middle last"],
-      10_000,
-      seen["first other last"],
-    ]);
+    expect([0, 1, 2, 3].map((index) => counter(map, index))).toEqual([10_000, seen["first middle last"], 10_000, seen["first other last"]]);
   });
 
   test.skipIf(skip)(`${name}: tail calls, devmap and cpumap entries lead to programs that were loaded during the run`, async () => {
@@ -135,7 +136,8 @@ for (const [name, options] of threads) {
     const ports = machine.map({ name: "ports", type: BPF_MAP_TYPE_DEVMAP, valueSize: 8, maxEntries: 4 });
     const cpus = machine.map({ name: "cpus", type: BPF_MAP_TYPE_CPUMAP, valueSize: 8, maxEntries: 4 });
     const load = (name: string, index: number) => machine.load(counts(name, counters, index, 2), [counters]);
-    const toMap = (name: string, map: BpfMap) => machine.load(spec(name, "r1 = map[0]\nr2 = 1\nr3 = 0\ncall 51\nexit", "xdp", [map.spec]), [map]);
+    const toMap = (name: string, map: BpfMap) =>
+      machine.load(spec(name, "r1 = map[0]\nr2 = 1\nr3 = 0\ncall 51\nexit", "xdp", [map.spec]), [map]);
     jumps.setProgram(0, toMap("to_ports", ports).slot);
     machine.attach("xdp", machine.load(spec("jump", "r2 = map[0]\nr3 = 0\ncall 12\nr0 = 0\nexit", "xdp", [jumps.spec]), [jumps]));
     // The program of an entry says which device the entry leads to.
@@ -221,6 +223,52 @@ for (const [name, options] of threads) {
     expect(tally(again.outcomes, programsOf)).toEqual({ reuses: 40 });
   });
 }
+
+/** As `counts`, but takes some 100 µs first, so that windows are under way whenever the main thread changes something. */
+function countsSlowly(name: string, map: BpfMap, index: number, verdict: number, type: "xdp" | "sched_cls" = "xdp") {
+  const { instructions: _, ...rest } = counts(name, map, index, verdict, type);
+  const text = `r6 = 100000\nagain:\nr6 += -1\nif r6 != 0 goto again\nr1 = ${index}\n*(u32 *)(r10 - 4) = r1\nr1 = map[0]\nr2 = r10\nr2 += -4\ncall 1\nif r0 == 0 goto out\nr1 = 1\nlock *(u64 *)(r0 + 0) += r1\nout:\nr0 = ${verdict}\nexit`;
+  return { ...rest, instructions: spec(name, text, type, [map.spec]).instructions };
+}
+
+test.skipIf(!built)(
+  "a new program is not met before every worker has it, nor a chain that is half changed, in the middle of windows",
+  async () => {
+    const machine = machineOf({ workers: 2 });
+    const map = machine.map({ name: "counters", type: BPF_MAP_TYPE_ARRAY, valueSize: 8, maxEntries: 128 });
+    const { dataplane } = machine;
+    const eth0 = dataplane.device("eth0")!;
+    let loaded = 0;
+    const load = () => machine.load(countsSlowly(`p${loaded}`, map, loaded++, 2), [map]);
+    const filter = (name: string, index: number) => machine.load(countsSlowly(name, map, 120 + index, -1, "sched_cls"), [map]);
+    const link = dataplane.attach(eth0, "xdp", load());
+    const middle = filter("middle", 1);
+    dataplane.attach(eth0, "ingress", filter("last", 0));
+    dataplane.attach(eth0, "tcx/ingress", filter("first", 2));
+    let between = dataplane.attach(eth0, "tcx/ingress", middle);
+    const { outcomes, result } = await machine.replay(traffic(1200), {
+      onWindow: ({ number }) => {
+        // The windows that are under way have come some part of their way.
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ((number * 7) % 20) / 10);
+        if (number % 3 === 0) link.update(load());
+        else if (number % 3 === 1) between.detach();
+        else between = dataplane.attach(eth0, "tcx/ingress", middle);
+      },
+    });
+    expect(result.traps).toEqual([]);
+    const chains = tally(outcomes, ({ steps }) =>
+      steps
+        .slice(1)
+        .map(({ program }) => program)
+        .join(" "),
+    );
+    expect(Object.keys(chains).sort()).toEqual(["first last", "first middle last"]);
+    expect([0, 1, 2].map((index) => counter(map, 120 + index))).toEqual([1200, chains["first middle last"], 1200]);
+    const seen = tally(outcomes, ({ steps }) => steps[0]!.program);
+    for (let index = 0; index < loaded; index++) expect(counter(map, index), `p${index}`).toBe(seen[`p${index}`] ?? 0);
+    expect(Object.values(seen).reduce((sum, packets) => sum + packets)).toBe(1200);
+  },
+);
 
 test.skipIf(!built)("interpreted programs run in workers, and are swapped there", async () => {
   const machine = machineOf({ workers: 2, engine: "interp" });
