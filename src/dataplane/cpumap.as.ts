@@ -32,6 +32,7 @@ import {
   Frame_hops,
   Frame_next,
   Frame_outcome,
+  Frame_packet,
   Frame_program,
   Frame_queue,
   HOOK_CPUMAP,
@@ -65,7 +66,7 @@ import {
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
 import { copyBytes, releaseFrame, takeEdges, takeFrame } from "./frames.as";
-import { closeOutcome, lose } from "./outcome.as";
+import { lose, refuse } from "./outcome.as";
 import { prepareEntryContext, runOn } from "./programs.as";
 import { redirect } from "./redirect.as";
 import { passFromThread } from "./skbPath.as";
@@ -214,7 +215,7 @@ export function receiveMail(state: u32, mail: u32): void {
   const sent = mail + Mail_SIZE;
   const frame = takeFrame(state);
   if (frame == 0) {
-    closeOutcome(state, load<u32>(sent, Frame_outcome), load<u32>(sent, Frame_queue), FATE_DROP, REASON_NO_FRAME, 0, 0, 0);
+    refuse(state, load<u32>(sent, Frame_packet), load<u32>(sent, Frame_outcome), load<u32>(sent, Frame_queue), REASON_NO_FRAME);
     return;
   }
   const length = load<u32>(mail, Mail_length);

@@ -20,7 +20,7 @@ import {
 import { type IpPrefix, layOutNetwork, type NeighbourSpec, type RouteSpec } from "../stack/index.ts";
 import { attachProgram, type Hook, type Link } from "./link.ts";
 import { LoadedObject, type LoadingPlace, loadProgram } from "./loadedObject.ts";
-import { keepFinalBytes, layOutMachine, layOutNamespace, type MachineLayout } from "./machine.ts";
+import { keepFinalBytes, layOutMachine, layOutNamespace, type MachineLayout, recordOutcomes } from "./machine.ts";
 import type { OpenPool } from "./pool.ts";
 import { problems } from "./problems.ts";
 import type { RunResult } from "./result.ts";
@@ -210,6 +210,7 @@ export class Dataplane {
 
   /** Replays a source through the machine. One run at a time. */
   async run(source: PacketSource, options: RunOptions = {}): Promise<RunResult> {
+    recordOutcomes(this.memory, this.layout, options.onOutcome !== undefined);
     if (options.keepBytes) keepFinalBytes(this.memory, this.layout);
     const run = new Run({
       memory: this.memory,

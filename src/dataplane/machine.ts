@@ -16,6 +16,7 @@ import {
   OutcomeRecord,
   PacketDescriptor,
   POOL_FRAMES,
+  PollRecord,
   PollState,
   QueueTally,
   RxQueue,
@@ -132,11 +133,9 @@ function layOutSlot(memory: SimulatedMemory, queues: number, cpus: number): numb
     WindowSlot.write(memory.view, slot, field, at);
   };
   set("descriptors", WINDOW_PACKETS * PacketDescriptor.size);
-  set("outcomes", WINDOW_PACKETS * OutcomeRecord.size);
   set("queue_counts", queues * 4);
   set("queue_lists", queues * WINDOW_PACKETS * 2);
   set("copy_counts", (cpus + 1) * 4);
-  set("copies", cpus * WINDOW_COPIES * OutcomeRecord.size);
   WindowSlot.write(memory.view, slot, "copy_limit", WINDOW_COPIES - 1);
   return slot;
 }
@@ -178,6 +177,7 @@ function layOutCpu(memory: SimulatedMemory, { block, cpu, count, queues, rxQueue
     verdict_tally: engine((TALLY_ENTRIES + 1) * TallyEntry.size),
     queue_tallies: engine(queues.length * QueueTally.size),
     device_counters: engine(devices.length * DeviceCounters.size),
+    records: engine(NAPI_POLL_WEIGHT * PollRecord.size),
     rx_queues: rxQueues,
   };
   const { view } = memory;
@@ -188,6 +188,17 @@ function layOutCpu(memory: SimulatedMemory, { block, cpu, count, queues, rxQueue
   CpuBlock.write(view, block, "frame_count", POOL_FRAMES);
   CpuBlock.write(view, block, "poll_state", state);
   return state;
+}
+
+/** Has a record written of every packet's outcome, or no longer. Room for them is made when it is first wanted. */
+export function recordOutcomes(memory: SimulatedMemory, layout: MachineLayout, wanted: boolean): void {
+  for (const slot of layout.slots) {
+    WindowSlot.write(memory.view, slot, "recording", wanted ? 1 : 0);
+    if (!wanted || WindowSlot.read(memory.view, slot, "outcomes") !== 0) continue;
+    const room = (records: number): number => memory.allocate("engine", records * OutcomeRecord.size, 64, "outcomes");
+    WindowSlot.write(memory.view, slot, "outcomes", room(WINDOW_PACKETS));
+    WindowSlot.write(memory.view, slot, "copies", room(layout.blocks.length * WINDOW_COPIES));
+  }
 }
 
 /** Bytes of memory for the final bytes of copies, all windows together. What is not written to costs nothing but addresses. */

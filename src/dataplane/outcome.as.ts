@@ -1,7 +1,10 @@
-/** Outcome records: written while a packet goes its way, folded into the CPU's tallies when it ends. */
+/**
+ * What becomes of packets: counted in the CPU's tallies, from which the summary is made; and, only where somebody asked for every packet's way, written
+ * into a record of each while it goes. The address of a record that nobody asked for is 0.
+ */
 import {
   CpuBlock_id,
-  CpuBlock_outcome,
+  FATE_DROP,
   FATE_NONE,
   Frame_is_skb,
   Frame_outcome,
@@ -53,7 +56,7 @@ import {
 import { cpu } from "../runtime/cpu.as";
 import { copyBytes, packetEnd, packetStart, releaseFrame } from "./frames.as";
 
-/** Begins the record of a packet that CPU `cpu` takes from receive queue number `queue`. */
+/** Begins the record of a packet that the current CPU takes from receive queue number `queue`. */
 export function beginOutcome(outcome: u32, packet: u32, queue: u32): void {
   store<u32>(outcome, packet, OutcomeRecord_packet);
   store<u16>(outcome, queue, OutcomeRecord_queue);
@@ -64,13 +67,13 @@ export function beginOutcome(outcome: u32, packet: u32, queue: u32): void {
   store<u32>(outcome, 0, OutcomeRecord_copy);
 }
 
-/** Adds a packet of `bytes` to the entry of `key`. A table that is full counts what is left in its last entry. */
-function tally(table: u32, key: u64, bytes: u32): void {
+/** Adds packets to the entry of `key`. A table that is full counts what is left in its last entry. */
+function tally(table: u32, key: u64, packets: u32, bytes: u64): void {
   const place = u32((key * 0x9e3779b97f4a7c15) >> 54) & (TALLY_ENTRIES - 1);
   let entry = table + place * TallyEntry_SIZE;
   if (load<u64>(entry, TallyEntry_key) != key) entry = findEntry(table, key, place);
-  store<u64>(entry, load<u64>(entry, TallyEntry_packets) + 1, TallyEntry_packets);
-  store<u64>(entry, load<u64>(entry, TallyEntry_bytes) + u64(bytes), TallyEntry_bytes);
+  store<u64>(entry, load<u64>(entry, TallyEntry_packets) + u64(packets), TallyEntry_packets);
+  store<u64>(entry, load<u64>(entry, TallyEntry_bytes) + bytes, TallyEntry_bytes);
 }
 
 /** The entry of `key`, or the first free one from `place` on, which then is its. */
@@ -91,9 +94,13 @@ function findEntry(table: u32, key: u64, place: u32): u32 {
   return entry;
 }
 
-/** Adds a program's verdict. `what`: the first word of an OutcomeStep. */
-export function addStep(state: u32, outcome: u32, what: u32, verdict: u32): void {
-  tally(load<u32>(state, PollState_verdict_tally), u64(what) | (u64(verdict) << 32), 0);
+/** Counts a program's verdict on `packets` packets. `what`: the first word of an OutcomeStep. */
+export function countVerdict(state: u32, what: u32, verdict: u32, packets: u32): void {
+  tally(load<u32>(state, PollState_verdict_tally), u64(what) | (u64(verdict) << 32), packets, 0);
+}
+
+/** Enters a program's verdict in a packet's record. */
+export function recordStep(outcome: u32, what: u32, verdict: u32): void {
   const steps = u32(load<u8>(outcome, OutcomeRecord_steps));
   if (steps < OUTCOME_STEPS) {
     store<u32>(outcome + (steps << 3), what, OutcomeRecord_step);
@@ -102,34 +109,60 @@ export function addStep(state: u32, outcome: u32, what: u32, verdict: u32): void
   if (steps < 255) store<u8>(outcome, steps + 1, OutcomeRecord_steps);
 }
 
-/** Notes what became of a packet. The last thing that happens to its record. */
-export function closeOutcome(state: u32, outcome: u32, queue: u32, fate: u32, reason: u32, detail: i32, to: u32, outLength: u32): void {
+/** Counts a program's verdict, and enters it in the packet's record where there is one. */
+export function addStep(state: u32, outcome: u32, what: u32, verdict: u32): void {
+  countVerdict(state, what, verdict, 1);
+  if (outcome != 0) recordStep(outcome, what, verdict);
+}
+
+/** Counts what became of `packets` packets of `bytes` received bytes. */
+export function countFate(state: u32, queue: u32, fate: u32, reason: u32, detail: i32, to: u32, packets: u32, bytes: u64): void {
+  const key = u64(fate | (reason << 8) | (u32(detail) << 16)) | (u64(to) << 32);
+  tally(load<u32>(state, PollState_outcome_tally), key, packets, bytes);
+  const fates = load<u32>(state, PollState_queue_tallies) + queue * QueueTally_SIZE + (fate << 3);
+  store<u64>(fates, load<u64>(fates, QueueTally_fates) + u64(packets), QueueTally_fates);
+}
+
+/** Enters what became of a packet: the last thing that happens to its record. */
+export function recordFate(outcome: u32, fate: u32, reason: u32, detail: i32, to: u32, outLength: u32): void {
   store<u8>(outcome, fate, OutcomeRecord_fate);
   store<u8>(outcome, reason, OutcomeRecord_reason);
   store<i32>(outcome, detail, OutcomeRecord_detail);
   store<u32>(outcome, to, OutcomeRecord_to);
   store<u32>(outcome, outLength, OutcomeRecord_out_length);
-  const key = u64(fate | (reason << 8) | (u32(detail) << 16)) | (u64(to) << 32);
-  tally(load<u32>(state, PollState_outcome_tally), key, load<u32>(outcome, OutcomeRecord_length));
-  const fates = load<u32>(state, PollState_queue_tallies) + queue * QueueTally_SIZE + (fate << 3);
-  store<u64>(fates, load<u64>(fates, QueueTally_fates) + 1, QueueTally_fates);
 }
 
-/** A packet is lost: closes its record and gives its frame back. */
+/** A packet that holds no frame any more is lost: counts it, and enters it in its record where there is one. */
+export function refuse(state: u32, packet: u32, outcome: u32, queue: u32, reason: u32): void {
+  countFate(state, queue, FATE_DROP, reason, 0, 0, 1, load<u32>(packet, PacketDescriptor_caplen));
+  if (outcome != 0) recordFate(outcome, FATE_DROP, reason, 0, 0, 0);
+}
+
+/** A packet is lost: counts it, closes its record and gives its frame back. */
 export function lose(state: u32, frame: u32, fate: u32, reason: u32, detail: i32): void {
-  const length = keepsBytes(state) ? keepFinal(state, frame) : 0;
-  closeOutcome(state, load<u32>(frame, Frame_outcome), load<u32>(frame, Frame_queue), fate, reason, detail, 0, length);
+  const outcome = load<u32>(frame, Frame_outcome);
+  countFate(state, load<u32>(frame, Frame_queue), fate, reason, detail, 0, 1, receivedBytes(frame));
+  if (outcome != 0) recordFate(outcome, fate, reason, detail, 0, keepsBytes(state) ? keepFinal(state, frame) : 0);
   releaseFrame(state, frame);
 }
 
-/** A packet arrived where it goes: closes its record with its final length and gives its frame back. */
+/** A packet arrived where it goes: counts it, closes its record with its final length and gives its frame back. */
 export function arrive(state: u32, frame: u32, fate: u32, to: u32): void {
-  const length = keepsBytes(state) ? keepFinal(state, frame) : packetEnd(frame) - packetStart(frame) + tagLength(frame);
-  closeOutcome(state, load<u32>(frame, Frame_outcome), load<u32>(frame, Frame_queue), fate, 0, 0, to, length);
+  const outcome = load<u32>(frame, Frame_outcome);
+  countFate(state, load<u32>(frame, Frame_queue), fate, 0, 0, to, 1, receivedBytes(frame));
+  if (outcome != 0) recordFate(outcome, fate, 0, 0, to, finalLength(state, frame));
   releaseFrame(state, frame);
 }
 
-/** Whether somebody wants the packets' final bytes. */
+function receivedBytes(frame: u32): u32 {
+  return load<u32>(load<u32>(frame, Frame_packet), PacketDescriptor_caplen);
+}
+
+function finalLength(state: u32, frame: u32): u32 {
+  return keepsBytes(state) ? keepFinal(state, frame) : packetEnd(frame) - packetStart(frame) + tagLength(frame);
+}
+
+/** Whether somebody wants the final bytes of packets that have records. */
 export function keepsBytes(state: u32): bool {
   return load<u32>(load<u32>(state, PollState_window), WindowSlot_final_bytes) != 0;
 }
@@ -140,7 +173,7 @@ function tagLength(frame: u32): u32 {
 }
 
 /** Keeps the packet's bytes in the window, in its own place, as far as that goes. Gives their number. */
-function keepFinal(state: u32, frame: u32): u32 {
+export function keepFinal(state: u32, frame: u32): u32 {
   const start = packetStart(frame);
   const length = packetEnd(frame) - start;
   const tagged = tagLength(frame);
@@ -178,10 +211,11 @@ function keepBytes(to: u32, frame: u32, start: u32, length: u32, tagged: u32): v
 }
 
 /**
- * A record for a copy of the packet of record `original`. Its number holds the original's in the higher bytes and counts its copies from 1, so that a copy of a
- * copy is told apart.
+ * A record for a copy of the packet of record `original`; 0 when nobody asked for records. Its number holds the original's in the higher bytes and counts its
+ * copies from 1, so that a copy of a copy is told apart.
  */
 export function copyOutcome(state: u32, original: u32): u32 {
+  if (original == 0) return 0;
   const window = load<u32>(state, PollState_window);
   const id = load<u32>(cpu, CpuBlock_id);
   const counts = load<u32>(window, WindowSlot_copy_counts);
@@ -198,9 +232,4 @@ export function copyOutcome(state: u32, original: u32): u32 {
   store<u8>(outcome, 0, OutcomeRecord_copies);
   store<u32>(outcome, (load<u32>(original, OutcomeRecord_copy) << 8) | min<u32>(copies + 1, 255), OutcomeRecord_copy);
   return outcome;
-}
-
-/** Where programs and traps find what is being worked on. */
-export function setCurrentOutcome(outcome: u32): void {
-  store<u32>(cpu, outcome, CpuBlock_outcome);
 }

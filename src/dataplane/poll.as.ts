@@ -19,17 +19,17 @@ import {
   CpuBlock_redirect_index,
   CpuBlock_redirect_kind,
   CpuBlock_xdp_context,
+  Device_xdp,
   FATE_TX,
   Frame_device,
   Frame_next,
   MAIL_SIZE,
   Mail_next,
   NAPI_POLL_WEIGHT,
-  OutcomeRecord_SIZE,
   PacketDescriptor_SIZE,
+  PacketDescriptor_address,
   PollState_backlog_rounds,
   PollState_boot_offset,
-  PollState_budget,
   PollState_cpu_bulk_count,
   PollState_cpu_count,
   PollState_cpu_flush,
@@ -42,7 +42,11 @@ import {
   PollState_mail_tails,
   PollState_mail_turn,
   PollState_mail_used,
+  PollState_outcomes,
+  PollState_poll_end,
+  PollState_poll_first,
   PollState_poll_limit,
+  PollState_program,
   PollState_queue_count,
   PollState_queue_turn,
   PollState_queues,
@@ -72,14 +76,19 @@ import {
   WindowSlot_outcomes,
   WindowSlot_queue_counts,
   WindowSlot_queue_lists,
+  WindowSlot_recording,
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
 import { flushCpus, receiveMail, runThread } from "./cpumap.as";
 import { resetFrames } from "./frames.as";
 import { prepareQueueContext } from "./programs.as";
-import { receivePacket, setClock } from "./receive.as";
+import { foldPoll } from "./pollRecords.as";
+import { receivePackets, setClock } from "./receive.as";
 import { flushDevices, transmitFrame } from "./redirect.as";
 import { receiveBacklog } from "./skbPath.as";
+
+/** What `touchPackets` has read, so that it is not left out as useless. */
+export let touched: u32 = 0;
 
 /** What ktime_get_ns shows at the first packet of a run: one hour after boot. */
 const BOOT_NS: i64 = 3600000000000;
@@ -88,11 +97,12 @@ const BOOT_NS: i64 = 3600000000000;
 export function beginWindow(window: u32): void {
   const state = load<u32>(cpu, CpuBlock_poll_state);
   store<u32>(state, window, PollState_window);
+  store<u32>(state, load<u32>(window, WindowSlot_recording) ? load<u32>(window, WindowSlot_outcomes) : 0, PollState_outcomes);
   memory.fill(load<u32>(state, PollState_cursors), 0, load<u32>(state, PollState_queue_count) * 4);
   store<i64>(state, BOOT_NS - load<i64>(window, WindowSlot_first_ns), PollState_boot_offset);
   // Before the first packet of a run ktime is 0, and whatever real_ns holds is older than this.
   const latest = load<i64>(window, WindowSlot_latest_ns);
-  if (load<u64>(cpu, CpuBlock_ktime_ns) == 0 || latest > load<i64>(cpu, CpuBlock_real_ns)) setClock(state, latest);
+  if (load<u64>(cpu, CpuBlock_ktime_ns) == 0 || latest > load<i64>(cpu, CpuBlock_real_ns)) setClock(state, cpu, latest);
   // The turn moves on before each poll, so this begins with the first queue.
   store<u32>(state, load<u32>(state, PollState_queue_count) - 1, PollState_queue_turn);
 }
@@ -196,20 +206,25 @@ function receive(state: u32): void {
   const receiving = load<u32>(state, PollState_rx_queues) + queue * RxQueue_SIZE;
   const device = load<u32>(receiving, RxQueue_device);
   const list = load<u32>(window, WindowSlot_queue_lists) + queue * (WINDOW_PACKETS * 2);
-  const count = load<u32>(load<u32>(window, WindowSlot_queue_counts) + (queue << 2));
   const cursors = load<u32>(state, PollState_cursors) + (turn << 2);
   const descriptors = load<u32>(window, WindowSlot_descriptors);
-  const outcomes = load<u32>(window, WindowSlot_outcomes);
-  let cursor = load<u32>(cursors);
-  let budget = load<u32>(state, PollState_budget);
   prepareQueueContext(state, load<u32>(cpu, CpuBlock_xdp_context), device, load<u32>(receiving, RxQueue_index), false);
-  for (; budget != 0 && cursor < count; budget--) {
-    const index = u32(load<u16>(list + (cursor << 1)));
-    cursor++;
-    store<u32>(cursors, cursor);
-    store<u32>(state, budget - 1, PollState_budget);
-    receivePacket(state, descriptors + index * PacketDescriptor_SIZE, outcomes + index * OutcomeRecord_SIZE, device, queue);
+  touchPackets(list + (load<u32>(cursors) << 1), list + (load<u32>(state, PollState_poll_end) << 1), descriptors);
+  receivePackets(state, list, descriptors, cursors, device, queue);
+  foldPoll(state, device, queue);
+}
+
+/**
+ * Looks at the packets that the list holds from `at` to `end`, so that their descriptors and first bytes, which another thread's cache had, are on their way
+ * all at once before the first is needed.
+ */
+function touchPackets(at: u32, end: u32, descriptors: u32): void {
+  let seen: u32 = 0;
+  for (; at < end; at += 2) {
+    const address = load<u32>(descriptors + u32(load<u16>(at)) * PacketDescriptor_SIZE, PacketDescriptor_address);
+    seen |= load<u32>(address);
   }
+  touched = seen;
 }
 
 /** xdp_do_flush, and the driver's doorbell for what XDP_TX put into its ring. */
@@ -262,11 +277,21 @@ function nextPoll(state: u32): bool {
     turn = turn + 1 < queues ? turn + 1 : 0;
     if (left(state, turn) == 0) continue;
     store<u32>(state, turn, PollState_queue_turn);
-    store<u32>(state, NAPI_POLL_WEIGHT, PollState_budget);
+    beginPoll(state, turn);
     store<u32>(state, limit - 1, PollState_poll_limit);
     return true;
   }
   return false;
+}
+
+/** Sets the bounds of a poll of the queue at `turn`, and the program that it runs. */
+function beginPoll(state: u32, turn: u32): void {
+  const first = load<u32>(load<u32>(state, PollState_cursors) + (turn << 2));
+  store<u32>(state, first, PollState_poll_first);
+  store<u32>(state, first + min(left(state, turn), NAPI_POLL_WEIGHT), PollState_poll_end);
+  const queue = load<u32>(load<u32>(state, PollState_queues) + (turn << 2));
+  const device = load<u32>(load<u32>(state, PollState_rx_queues) + queue * RxQueue_SIZE, RxQueue_device);
+  store<u32>(state, load<u32>(device, Device_xdp), PollState_program);
 }
 
 /** Packets of the queue at `turn` that no poll has taken yet. */

@@ -1,13 +1,11 @@
 /** Programs run on frames: contexts are prepared, the run is noted so that a trap finds its packet, the verdict goes into the record. */
 import {
-  CpuBlock_packet,
   Device_index,
   FRAME_HEADER,
   Frame_data,
   Frame_data_end,
   Frame_data_meta,
   Frame_outcome,
-  Frame_packet,
   Frame_parent,
   Frame_running,
   NetDevice_ifindex,
@@ -25,9 +23,8 @@ import {
   XdpContext_ingress_ifindex,
   XdpContext_rx_queue_index,
 } from "../layout/layout.generated.as";
-import { cpu } from "../runtime/cpu.as";
 import { runProgram } from "../runtime/run.as";
-import { addStep, setCurrentOutcome } from "./outcome.as";
+import { addStep } from "./outcome.as";
 
 /**
  * Runs `program` at `hook` of `device` on the packet in `frame`, and gives the low 32 bits of what it returned. Programs may nest: the frame whose program
@@ -38,19 +35,22 @@ export function runOn(state: u32, frame: u32, program: u32, context: u32, hook: 
   const outcome = load<u32>(frame, Frame_outcome);
   store<u32>(frame, before == frame ? 0 : before, Frame_parent);
   store<u32>(state, frame, PollState_current);
-  const what = program | (hook << 16) | (load<u32>(device, Device_index) << 24);
+  const what = stepName(program, hook, device);
   store<u32>(frame, what, Frame_running);
-  store<u32>(cpu, load<u32>(frame, Frame_packet), CpuBlock_packet);
-  setCurrentOutcome(outcome);
   const verdict = u32(runProgram(program, context));
   store<u32>(state, before, PollState_current);
   addStep(state, outcome, what, verdict);
   return verdict;
 }
 
+/** The first word of an OutcomeStep. */
+export function stepName(program: u32, hook: u32, device: u32): u32 {
+  return program | (hook << 16) | (load<u32>(device, Device_index) << 24);
+}
+
 /** What stays the same in the XDP context of all packets of a receive queue. */
 export function prepareQueueContext(state: u32, context: u32, device: u32, queue: u32, generic: bool): void {
-  memory.fill(context, 0, XdpContext_SIZE);
+  for (let offset: u32 = 0; offset < XdpContext_SIZE; offset += 16) v128.store(context + offset, i32x4.splat(0));
   store<u32>(context, load<u32>(device, NetDevice_ifindex), XdpContext_ingress_ifindex);
   store<u32>(context, queue, XdpContext_rx_queue_index);
   store<u32>(context, load<u32>(state, PollState_frame_size), XdpContext_frame_sz);

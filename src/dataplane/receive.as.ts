@@ -1,10 +1,10 @@
-/** A packet arrives: NIC, driver, native XDP; what passes goes up to the skb's path. */
+/** Packets arrive: NIC, driver, native XDP; what passes goes up to the skb's path. */
 import {
-  CpuBlock_ktime_ns,
   CpuBlock_boot_ns,
+  CpuBlock_fuel_limit,
+  CpuBlock_ktime_ns,
   CpuBlock_real_ns,
   CpuBlock_xdp_context,
-  Device_xdp,
   ETH_HLEN,
   ETH_P_8021AD,
   ETH_P_8021Q,
@@ -19,22 +19,32 @@ import {
   Frame_outcome,
   Frame_packet,
   Frame_queue,
+  Frame_running,
   HOOK_XDP,
   NetDevice_mtu,
+  OutcomeRecord_SIZE,
   PACKET_FLAG_EGRESS,
+  PacketDescriptor_SIZE,
   PacketDescriptor_address,
   PacketDescriptor_caplen,
   PacketDescriptor_flags,
   PacketDescriptor_length,
   PacketDescriptor_ts_ns,
+  PollRecord_SIZE,
+  PollRecord_length,
+  PollRecord_verdict,
   PollState_boot_offset,
+  PollState_current,
+  PollState_frame_size,
+  PollState_outcomes,
+  PollState_poll_end,
+  PollState_poll_first,
+  PollState_program,
   PollState_queue_tallies,
+  PollState_records,
   PollState_tx_first,
   PollState_tx_last,
-  QueueCounters_rx_bytes,
   QueueCounters_rx_length_errors,
-  QueueCounters_rx_packets,
-  QueueCounters_xdp_drop,
   QueueCounters_xdp_exception,
   QueueCounters_xdp_pass,
   QueueCounters_xdp_tx,
@@ -44,16 +54,22 @@ import {
   REASON_NO_FRAME,
   REASON_XDP_DROP,
   REASON_XDP_EXCEPTION,
+  SKB_SHARED_INFO_SIZE,
   XDP_DROP,
   XDP_PACKET_HEADROOM,
   XDP_PASS,
   XDP_REDIRECT,
   XDP_TX,
+  XdpContext_data,
+  XdpContext_data_end,
+  XdpContext_data_hard_start,
+  XdpContext_data_meta,
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
-import { copyBytes, frameLimit, releaseFrame, takeEdges, takeFrame } from "./frames.as";
-import { beginOutcome, closeOutcome, keepsBytes, lose } from "./outcome.as";
-import { runOn, setEdges } from "./programs.as";
+import { beginRuns, endRuns, runAgain } from "../runtime/run.as";
+import { copyBytes, releaseFrame, takeEdges, takeFrame } from "./frames.as";
+import { beginOutcome, keepFinal, keepsBytes, lose, recordFate, recordStep, refuse } from "./outcome.as";
+import { stepName } from "./programs.as";
 import { redirectNative } from "./redirect.as";
 import { passUp, sendFromHost } from "./skbPath.as";
 
@@ -64,16 +80,16 @@ export function count(state: u32, queue: u32, counter: u32, by: u32): void {
 }
 
 /** The clocks show the latest timestamp that this CPU has met. */
-function advanceClock(state: u32, packet: u32): void {
+function advanceClock(state: u32, block: u32, packet: u32): void {
   const time = load<i64>(packet, PacketDescriptor_ts_ns);
-  if (time > load<i64>(cpu, CpuBlock_real_ns)) setClock(state, time);
+  if (time > load<i64>(block, CpuBlock_real_ns)) setClock(state, block, time);
 }
 
-export function setClock(state: u32, time: i64): void {
+export function setClock(state: u32, block: u32, time: i64): void {
   const ktime = time + load<i64>(state, PollState_boot_offset);
-  store<i64>(cpu, time, CpuBlock_real_ns);
-  store<i64>(cpu, ktime, CpuBlock_ktime_ns);
-  store<i64>(cpu, ktime, CpuBlock_boot_ns);
+  store<i64>(block, time, CpuBlock_real_ns);
+  store<i64>(block, ktime, CpuBlock_ktime_ns);
+  store<i64>(block, ktime, CpuBlock_boot_ns);
 }
 
 function isTagged(frame: u32): bool {
@@ -81,74 +97,130 @@ function isTagged(frame: u32): bool {
   return protocol == ETH_P_8021Q || protocol == ETH_P_8021AD;
 }
 
-/** Whether the NIC takes a frame: a whole Ethernet header, and no longer than the MTU with header and one tag. The wire's length counts, not the capture's. */
-function fits(packet: u32, address: u32, caplen: u32, device: u32): bool {
-  const limit = load<u32>(device, NetDevice_mtu) + ETH_HLEN;
-  const length = max(caplen, load<u32>(packet, PacketDescriptor_length));
-  if (length <= limit) return caplen >= ETH_HLEN;
-  return length <= limit + 4 && caplen >= ETH_HLEN && isTagged(address);
+/**
+ * Whether the NIC takes a frame: a whole Ethernet header, and no longer than `limit`, the MTU with header, and one tag. The wire's length counts, not the
+ * capture's.
+ */
+function fits(address: u32, caplen: u32, length: u32, limit: u32): bool {
+  if (caplen < ETH_HLEN) return false;
+  return length <= limit || (length <= limit + 4 && isTagged(address));
 }
 
-/** Lays the packet into a frame, behind the headroom. */
-function fill(frame: u32, packet: u32, outcome: u32, device: u32, queue: u32): void {
+/** What is the same for all packets that a frame receives from `queue` of `device` in a poll. `what`: the first word of the native program's OutcomeStep. */
+function prepareFrame(frame: u32, device: u32, queue: u32, what: u32): void {
   const data = frame + FRAME_HEADER + XDP_PACKET_HEADROOM;
-  const length = load<u32>(packet, PacketDescriptor_caplen);
-  copyBytes(data, load<u32>(packet, PacketDescriptor_address), length);
   // All that stands in front of the outcome.
   v128.store(frame, i32x4.splat(0));
   v128.store(frame, i32x4.splat(0), 16);
-  store<u32>(frame, outcome, Frame_outcome);
-  store<u32>(frame, packet, Frame_packet);
   store<u32>(frame, device, Frame_device);
-  store<u32>(frame, data, Frame_data);
-  store<u32>(frame, data + length, Frame_data_end);
-  store<u32>(frame, data, Frame_data_meta);
   store<u32>(frame, queue, Frame_queue);
+  store<u32>(frame, data, Frame_data);
+  store<u32>(frame, data, Frame_data_meta);
+  store<u32>(frame, what, Frame_running);
 }
 
 /**
- * Receives one packet of queue number `queue` (`index` within its device). The XDP context holds what is common to the queue.
+ * Receives what the list of queue number `queue` holds up to the poll's end, from `cursor`, the position kept at address `cursors`. The XDP context holds what is
+ * common to the queue.
  *
  *   NIC     too long or short -> rx_length_errors
  *   driver  copy into a frame; native program: DROP · PASS up · TX and REDIRECT wait for the poll's end · else aborted
+ *
+ * A frame whose packet the program dropped takes the next one as it is: what the program changed of its edges stands in the context only. Dropped packets are
+ * counted by their PollRecords when the poll ends.
  */
-export function receivePacket(state: u32, packet: u32, outcome: u32, device: u32, queue: u32): void {
-  beginOutcome(outcome, packet, queue);
-  advanceClock(state, packet);
-  const caplen = load<u32>(packet, PacketDescriptor_caplen);
-  if (!fits(packet, load<u32>(packet, PacketDescriptor_address), caplen, device)) {
-    count(state, queue, QueueCounters_rx_length_errors, 1);
-    closeOutcome(state, outcome, queue, FATE_DROP, REASON_LENGTH, 0, 0, 0);
-    return;
+export function receivePackets(state: u32, list: u32, descriptors: u32, cursors: u32, device: u32, queue: u32): void {
+  const block = cpu;
+  const context = load<u32>(block, CpuBlock_xdp_context);
+  const fuel = load<u64>(block, CpuBlock_fuel_limit);
+  const program = load<u32>(state, PollState_program);
+  const outcomes = load<u32>(state, PollState_outcomes);
+  const limit = load<u32>(device, NetDevice_mtu) + ETH_HLEN;
+  const room = load<u32>(state, PollState_frame_size) - SKB_SHARED_INFO_SIZE - XDP_PACKET_HEADROOM;
+  const what = stepName(program, HOOK_XDP, device);
+  const end = load<u32>(state, PollState_poll_end);
+  let cursor = load<u32>(cursors);
+  let record = load<u32>(state, PollState_records) + (cursor - load<u32>(state, PollState_poll_first)) * PollRecord_SIZE;
+  let frame: u32 = 0;
+  if (program != 0) beginRuns(block, program);
+  for (; cursor < end; record += PollRecord_SIZE) {
+    const index = u32(load<u16>(list + (cursor << 1)));
+    cursor++;
+    store<u32>(cursors, cursor);
+    const packet = descriptors + index * PacketDescriptor_SIZE;
+    const outcome = outcomes == 0 ? 0 : outcomes + index * OutcomeRecord_SIZE;
+    if (outcome != 0) beginOutcome(outcome, packet, queue);
+    advanceClock(state, block, packet);
+    const address = load<u32>(packet, PacketDescriptor_address);
+    const caplen = load<u32>(packet, PacketDescriptor_caplen);
+    store<u64>(record, 0);
+    if (!fits(address, caplen, max(caplen, load<u32>(packet, PacketDescriptor_length)), limit)) {
+      count(state, queue, QueueCounters_rx_length_errors, 1);
+      refuse(state, packet, outcome, queue, REASON_LENGTH);
+      continue;
+    }
+    if (frame == 0) {
+      frame = takeFrame(state);
+      if (frame != 0) prepareFrame(frame, device, queue, what);
+    }
+    if (frame == 0 || caplen > room) {
+      refuse(state, packet, outcome, queue, REASON_NO_FRAME);
+      continue;
+    }
+    const data = frame + FRAME_HEADER + XDP_PACKET_HEADROOM;
+    store<u32>(frame, outcome, Frame_outcome);
+    store<u32>(frame, packet, Frame_packet);
+    store<u32>(frame, data + caplen, Frame_data_end);
+    copyBytes(data, address, caplen);
+    if (load<u32>(packet, PacketDescriptor_flags) & PACKET_FLAG_EGRESS) {
+      endRuns(block);
+      store<u32>(state, 0, PollState_current);
+      sendFromHost(state, frame, device);
+    } else if (program == 0) {
+      store<u32>(record, caplen, PollRecord_length);
+      passUp(state, frame);
+    } else {
+      store<u32>(record, caplen, PollRecord_length);
+      store<u32>(state, frame, PollState_current);
+      store<u32>(context, data, XdpContext_data);
+      store<u32>(context, data + caplen, XdpContext_data_end);
+      store<u32>(context, data, XdpContext_data_meta);
+      store<u32>(context, frame + FRAME_HEADER, XdpContext_data_hard_start);
+      const verdict = u32(runAgain(block, program, context, fuel));
+      store<u32>(record, verdict, PollRecord_verdict);
+      if (outcome != 0) recordStep(outcome, what, verdict);
+      if (verdict == XDP_DROP) {
+        if (outcome != 0) recordDrop(state, frame, context);
+        continue;
+      }
+      endRuns(block);
+      store<u32>(state, 0, PollState_current);
+      obey(state, frame, context, device, queue, verdict);
+    }
+    frame = 0;
+    if (program != 0) beginRuns(block, program);
   }
-  const frame = takeFrame(state);
-  if (frame == 0 || frame + FRAME_HEADER + XDP_PACKET_HEADROOM + caplen > frameLimit(state, frame)) {
-    closeOutcome(state, outcome, queue, FATE_DROP, REASON_NO_FRAME, 0, 0, 0);
-    if (frame != 0) releaseFrame(state, frame);
-    return;
-  }
-  fill(frame, packet, outcome, device, queue);
-  if (load<u32>(packet, PacketDescriptor_flags) & PACKET_FLAG_EGRESS) {
-    sendFromHost(state, frame, device);
-    return;
-  }
-  const counters = load<u32>(state, PollState_queue_tallies) + queue * QueueTally_SIZE;
-  store<u64>(counters, load<u64>(counters, QueueCounters_rx_packets) + 1, QueueCounters_rx_packets);
-  store<u64>(counters, load<u64>(counters, QueueCounters_rx_bytes) + u64(caplen), QueueCounters_rx_bytes);
-  const program = load<u32>(device, Device_xdp);
-  if (program == 0) passUp(state, frame);
-  else runNative(state, frame, program, device, queue);
+  if (program != 0) endRuns(block);
+  store<u32>(state, 0, PollState_current);
+  if (frame != 0) releaseFrame(state, frame);
 }
 
-function runNative(state: u32, frame: u32, program: u32, device: u32, queue: u32): void {
-  const context = load<u32>(cpu, CpuBlock_xdp_context);
-  setEdges(context, frame);
-  const verdict = runOn(state, frame, program, context, HOOK_XDP, device);
-  if (verdict == XDP_DROP) {
-    count(state, queue, QueueCounters_xdp_drop, 1);
-    if (keepsBytes(state)) takeEdges(state, frame, context);
-    lose(state, frame, FATE_DROP, REASON_XDP_DROP, 0);
-  } else if (verdict - 1 >= XDP_REDIRECT) {
+/** A native program dropped the packet: its record, and its bytes as the program left them. The frame stays as it was received. */
+function recordDrop(state: u32, frame: u32, context: u32): void {
+  let length: u32 = 0;
+  if (keepsBytes(state)) {
+    const data = load<u32>(frame, Frame_data);
+    takeEdges(state, frame, context);
+    length = keepFinal(state, frame);
+    store<u32>(frame, data, Frame_data);
+    store<u32>(frame, data, Frame_data_meta);
+  }
+  recordFate(load<u32>(frame, Frame_outcome), FATE_DROP, REASON_XDP_DROP, 0, 0, length);
+}
+
+/** Does what a native program said about a frame, if that was not XDP_DROP. */
+function obey(state: u32, frame: u32, context: u32, device: u32, queue: u32, verdict: u32): void {
+  if (verdict - 1 >= XDP_REDIRECT) {
     count(state, queue, QueueCounters_xdp_exception, 1);
     lose(state, frame, FATE_ABORTED, REASON_XDP_EXCEPTION, i32(verdict));
   } else if (!takeEdges(state, frame, context)) {

@@ -3,14 +3,12 @@ import {
   CpuBlock_poll_state,
   FATE_ABORTED,
   FATE_DROP,
-  FATE_NONE,
-  HOOK_XDP,
   Frame_is_skb,
   Frame_outcome,
   Frame_parent,
   Frame_queue,
   Frame_running,
-  OutcomeRecord_fate,
+  HOOK_XDP,
   PollState_current,
   PollState_xmit_recursion,
   QueueCounters_xdp_exception,
@@ -18,7 +16,7 @@ import {
   XDP_ABORTED,
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
-import { addStep, lose } from "./outcome.as";
+import { addStep, countVerdict, lose, recordStep } from "./outcome.as";
 import { count } from "./receive.as";
 
 /** Frames that a chain of nested runs can hold at most; a longer chain is a broken one. */
@@ -32,16 +30,16 @@ export function recoverTrap(reason: u32, detail: i32): u32 {
   while (frame != 0 && lost < MAX_NESTED) {
     const parent = load<u32>(frame, Frame_parent);
     const outcome = load<u32>(frame, Frame_outcome);
-    if (load<u8>(outcome, OutcomeRecord_fate) == FATE_NONE) {
-      const isSkb = load<u32>(frame, Frame_is_skb) != 0;
-      const running = load<u32>(frame, Frame_running);
-      addStep(state, outcome, running, isSkb ? TC_ACT_SHOT : XDP_ABORTED);
-      if (isSkb) lose(state, frame, FATE_DROP, reason, detail);
-      else {
-        // The driver counts for its own hook only; generic mode, devmap and cpumap programs move no counter.
-        if (((running >> 16) & 0xff) == HOOK_XDP) count(state, load<u32>(frame, Frame_queue), QueueCounters_xdp_exception, 1);
-        lose(state, frame, FATE_ABORTED, reason, detail);
-      }
+    const what = load<u32>(frame, Frame_running);
+    if (load<u32>(frame, Frame_is_skb) != 0) {
+      addStep(state, outcome, what, TC_ACT_SHOT);
+      lose(state, frame, FATE_DROP, reason, detail);
+    } else {
+      // A driver's own hook moves its counter, and the PollRecord of its run says XDP_ABORTED already; others do neither.
+      if (((what >> 16) & 0xff) == HOOK_XDP) count(state, load<u32>(frame, Frame_queue), QueueCounters_xdp_exception, 1);
+      else countVerdict(state, what, XDP_ABORTED, 1);
+      if (outcome != 0) recordStep(outcome, what, XDP_ABORTED);
+      lose(state, frame, FATE_ABORTED, reason, detail);
     }
     lost++;
     frame = parent;

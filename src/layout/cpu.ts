@@ -78,10 +78,6 @@ export const CpuBlock = defineStruct("cpu_block", {
   trap_detail: u32,
   /** Address of the bpf_spin_lock that this run holds, so that a trap can release it; 0 for none. */
   held_lock: u32,
-  /** Address of the packet descriptor that is being processed. */
-  packet: u32,
-  /** Address of the outcome record that is being written. */
-  outcome: u32,
 
   /** Regions of this CPU: contexts, stacks, frames, scratch for helpers. Addresses. */
   xdp_context: u32,

@@ -82,6 +82,12 @@ export const MAIL_SIZE = 1 << 20;
 /** One frame on its way to another CPU. Followed by a copy of the Frame (the header), then by its bytes from data_meta on, padded to 16. */
 export const Mail = defineStruct("mail", { next: u32, length: u32, offset: u32, reserved: u32 }, { size: 16 });
 
+/**
+ * What a poll notes of each packet that a queue receives; a poll's end folds these into the counters and tallies. `length` 0: the packet was not received (too long, or on
+ * its way out). `verdict` is what the native program returned; while it runs, and after a trap, XDP_ABORTED.
+ */
+export const PollRecord = defineStruct("poll_record", { length: u32, verdict: u32 }, { length: 0, verdict: 4, size: 8 });
+
 /** What a CPU is at (`PollState.stage`). Kept in the memory, so that a trap can be survived: the loop is entered anew and goes on behind the packet. */
 export const STAGE_MAIL = 0;
 export const STAGE_RECEIVE = 1;
@@ -104,8 +110,15 @@ export const PollState = defineStruct("poll_state", {
   cursors: u32,
   /** Polls that this phase may still take. */
   poll_limit: u32,
-  /** Packets that this poll may still take. */
-  budget: u32,
+  /** Positions in the queue's list at which this poll began and ends. */
+  poll_first: u32,
+  poll_end: u32,
+  /** The native program of the poll's device, by table index; 0 for none. */
+  program: u32,
+  /** PollRecords of the poll: NAPI_POLL_WEIGHT of them. */
+  records: u32,
+  /** The window's OutcomeRecords; 0 when nobody asked for them. */
+  outcomes: u32,
   /** The frame whose program runs, for traps; 0 for none. */
   current: u32,
   /** Free frames: a stack of addresses, and how many. */

@@ -16,9 +16,11 @@ export const WINDOW_COPIES = 4096;
 export const WindowSlot = defineStruct("window_slot", {
   /** Packets in it. */
   count: u32,
-  /** Arrays at the packets' indices: PacketDescriptor, OutcomeRecord. */
+  /** PacketDescriptors. */
   descriptors: u32,
+  /** OutcomeRecords at the packets' indices: room for them, once somebody asked, and 1 while somebody does. */
   outcomes: u32,
+  recording: u32,
   /** Per RxQueue: a count (u32 each), and a list of WINDOW_PACKETS indices (u16 each) in order of arrival. */
   queue_counts: u32,
   queue_lists: u32,
@@ -31,7 +33,6 @@ export const WindowSlot = defineStruct("window_slot", {
   /** Copies that a CPU may record, and where their final bytes go, so many places of `final_stride` bytes a CPU. */
   copy_limit: u32,
   final_copies: u32,
-  pad: u32,
   /** Latest timestamp of the run before this window, and the first of the run; nanoseconds since 1970. */
   latest_ns: i64,
   first_ns: i64,

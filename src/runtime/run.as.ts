@@ -28,23 +28,41 @@ export function runProgram(id: u32, context: u32): u64 {
   return load<u32>(cpu, CpuBlock_depth) == 0 ? runOutermost(id, context) : runNested(id, context);
 }
 
-function countRun(block: u32, id: u32): void {
+/** Adds to the runs that the program's statistics show. */
+export function countRuns(block: u32, id: u32, runs: u32): void {
   const stats = load<u32>(block, CpuBlock_program_stats) + id * ProgramStats_SIZE;
-  store<u64>(stats, load<u64>(stats, ProgramStats_run_count) + 1, ProgramStats_run_count);
+  store<u64>(stats, load<u64>(stats, ProgramStats_run_count) + u64(runs), ProgramStats_run_count);
 }
 
 /** No program runs on this CPU: nothing is to be kept, and `fp` stands at the outermost frame, where a tail call leaves it too. */
 function runOutermost(id: u32, context: u32): u64 {
   const block = cpu;
-  store<u64>(block, load<u64>(block, CpuBlock_fuel_limit), CpuBlock_fuel);
+  beginRuns(block, id);
+  countRuns(block, id, 1);
+  const result = runAgain(block, id, context, load<u64>(block, CpuBlock_fuel_limit));
+  endRuns(block);
+  return result;
+}
+
+/**
+ * Makes `id` the outermost program of the CPU at `block`, to be run with `runAgain` as often as is wanted until `endRuns`. Whoever does this counts the runs
+ * himself.
+ */
+export function beginRuns(block: u32, id: u32): void {
   store<u32>(block, id, CpuBlock_program);
-  store<u32>(block, 0, CpuBlock_tail_calls);
   store<u32>(block, 1, CpuBlock_depth);
-  countRun(block, id);
-  const result = call_indirect<u64>(id, u64(context));
+}
+
+/** One run of the program that `beginRuns` named. */
+export function runAgain(block: u32, id: u32, context: u32, fuel: u64): u64 {
+  store<u64>(block, fuel, CpuBlock_fuel);
+  store<u32>(block, 0, CpuBlock_tail_calls);
+  return call_indirect<u64>(id, u64(context));
+}
+
+export function endRuns(block: u32): void {
   store<u32>(block, 0, CpuBlock_depth);
   store<u32>(block, 0, CpuBlock_program);
-  return result;
 }
 
 function runNested(id: u32, context: u32): u64 {
@@ -62,7 +80,7 @@ function runNested(id: u32, context: u32): u64 {
   store<u32>(block, id, CpuBlock_program);
   store<u32>(block, 0, CpuBlock_tail_calls);
   store<u32>(block, depth + 1, CpuBlock_depth);
-  countRun(block, id);
+  countRuns(block, id, 1);
   const result = call_indirect<u64>(id, u64(context));
   store<u32>(block, depth, CpuBlock_depth);
   store<u32>(block, fp, CpuBlock_fp);
