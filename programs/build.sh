@@ -8,7 +8,7 @@ strip=${STRIP:-llvm-strip-19}
 "$clang" --version | grep -q "version 19\." || echo "note: $clang is not clang 19, with which the committed objects were made" >&2
 
 fail=0
-for source in programs/*.c programs/bench/*.c; do
+for source in programs/*.c programs/bench/*.c programs/probes/*.c; do
   [ -e "$source" ] || continue
   object=${source%.c}.o
   built=$object

@@ -1,4 +1,4 @@
-import { CpuBlock, REASON_BUDGET, REASON_DEPTH, REASON_HELPER, REASON_MEMORY, WINDOW_PACKETS } from "../layout/index.ts";
+import { CpuBlock, REASON_BUDGET, REASON_DEPTH, REASON_HELPER, REASON_MEMORY, SteerState, WINDOW_PACKETS } from "../layout/index.ts";
 import { type PortableProgram, type RuntimeInstance, type Trap, takeTrap } from "../runtime/index.ts";
 import type { MachineLayout } from "./machine.ts";
 
@@ -28,6 +28,7 @@ interface PacketLoop {
   readonly runPhase: () => number;
   readonly limitPolls: (polls: number) => void;
   readonly earliestPacket: () => number;
+  readonly finishTimers: (latest: bigint) => void;
   readonly recoverTrap: (reason: number, detail: number) => number;
 }
 
@@ -84,6 +85,13 @@ export class CpuRunner {
     return more;
   }
 
+  /** Fires what is due by the last packet of the run, CPU by CPU. */
+  finish(): void {
+    const { runtime, layout } = this.#place;
+    const latest = new DataView(runtime.memory.buffer).getBigInt64(layout.steer + SteerState.at.latest_ns, true);
+    for (const block of this.#blocks) this.#untilDone(block, () => this.#loop.finishTimers(latest));
+  }
+
   /** First the mail of all CPUs, then one poll at a time. A CPU whose mail buffer is full has to wait for the next phase. */
   #takeTurns(): void {
     this.#limit(this.#blocks, 0);
@@ -115,10 +123,15 @@ export class CpuRunner {
   }
 
   #runToEnd(block: number): boolean {
+    return this.#untilDone(block, () => this.#loop.runPhase() !== 0);
+  }
+
+  /** Enters the loop on a CPU, again after each trap. */
+  #untilDone<T>(block: number, enter: () => T): T {
     this.#loop.setCpu(block);
     for (;;) {
       try {
-        return this.#loop.runPhase() !== 0;
+        return enter();
       } catch (error) {
         this.#recover(block, error);
       }

@@ -1,3 +1,3 @@
-export { beginPhase, beginWindow, earliestPacket, limitPolls, runPhase } from "./poll.as";
+export { beginPhase, beginWindow, earliestPacket, finishTimers, limitPolls, runPhase } from "./poll.as";
 export { redirectClone } from "./skbPath.as";
 export { recoverTrap } from "./trap.as";

@@ -1,11 +1,13 @@
 /**
  * A simulated CPU works off its share of a window, as net_rx_action does (net/core/dev.c):
  *
+ *   timers     those due by the time that the CPU has reached
  *   mail       frames that other CPUs put into cpumap queues of this one (not in a window's first phase)
  *   poll       up to 64 packets of one receive queue, through the driver and native XDP
  *   flush      what the poll left in bulk queues: devmap targets, cpumap entries, XDP_TX
  *   backlog    skbs that TC programs redirected to an ingress
  *   threads    kernel threads of this CPU's own cpumap entries; what they redirect is flushed too
+ *   timers     those due by the poll's last packet, and before the next poll those due by its first packet
  *   … and the next queue's poll, until all lists are at their end
  *
  * Where it stands is kept in PollState before each program runs. When a program traps, the worker calls recoverTrap and enters again, and work goes
@@ -28,6 +30,7 @@ import {
   NAPI_POLL_WEIGHT,
   PacketDescriptor_SIZE,
   PacketDescriptor_address,
+  PacketDescriptor_ts_ns,
   PollState_backlog_rounds,
   PollState_boot_offset,
   PollState_cpu_bulk_count,
@@ -69,6 +72,7 @@ import {
   STAGE_NEXT,
   STAGE_RECEIVE,
   STAGE_THREADS,
+  STAGE_TIMERS,
   WINDOW_PACKETS,
   WindowSlot_descriptors,
   WindowSlot_first_ns,
@@ -79,6 +83,7 @@ import {
   WindowSlot_recording,
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
+import { fireTimers, nextTimer } from "../runtime/fireTimers.as";
 import { flushCpus, receiveMail, runThread } from "./cpumap.as";
 import { resetFrames } from "./frames.as";
 import { prepareQueueContext } from "./programs.as";
@@ -118,7 +123,7 @@ export function beginPhase(): void {
   memory.fill(load<u32>(state, PollState_mail_tails) + turn * cpus * 4, 0, cpus * 4);
   store<u32>(state, 0, PollState_mail_sender);
   store<u32>(state, 0, PollState_mail_next);
-  store<u32>(state, STAGE_MAIL, PollState_stage);
+  store<u32>(state, STAGE_TIMERS, PollState_stage);
   store<u32>(state, u32.MAX_VALUE, PollState_poll_limit);
 }
 
@@ -127,6 +132,12 @@ export function limitPolls(polls: u32): void {
   const state = load<u32>(cpu, CpuBlock_poll_state);
   if (load<u32>(state, PollState_stage) == STAGE_DONE) store<u32>(state, STAGE_NEXT, PollState_stage);
   store<u32>(state, polls, PollState_poll_limit);
+}
+
+/** The run is over, `latest` (capture time) was its last packet: the current CPU fires what is due until then. */
+export function finishTimers(latest: i64): void {
+  const state = load<u32>(cpu, CpuBlock_poll_state);
+  if (load<u64>(cpu, CpuBlock_ktime_ns) != 0) fireTimers(latest + load<i64>(state, PollState_boot_offset));
 }
 
 /** Index in the window of the first packet that the current CPU has not taken yet; WINDOW_PACKETS when there is none. */
@@ -165,12 +176,17 @@ function perform(state: u32, stage: u32): u32 {
     flush(state);
     return STAGE_BACKLOG;
   }
+  if (stage == STAGE_TIMERS) {
+    fireTimers(load<i64>(cpu, CpuBlock_ktime_ns));
+    return STAGE_MAIL;
+  }
   if (stage == STAGE_MAIL) return readMail(state) ? STAGE_MAIL : STAGE_FLUSH;
   if (stage == STAGE_BACKLOG) return receiveBacklog(state) ? STAGE_BACKLOG : STAGE_THREADS;
   if (stage == STAGE_THREADS) {
     if (runOwnThread(state)) return STAGE_THREADS;
     return anythingWaits(state) ? STAGE_FLUSH : STAGE_NEXT;
   }
+  fireTimers(load<i64>(cpu, CpuBlock_ktime_ns));
   endPoll(state);
   return nextPoll(state) ? STAGE_RECEIVE : STAGE_DONE;
 }
@@ -208,8 +224,13 @@ function receive(state: u32): void {
   const list = load<u32>(window, WindowSlot_queue_lists) + queue * (WINDOW_PACKETS * 2);
   const cursors = load<u32>(state, PollState_cursors) + (turn << 2);
   const descriptors = load<u32>(window, WindowSlot_descriptors);
+  const first = load<u32>(cursors);
+  if (nextTimer() != i64.MAX_VALUE && first == load<u32>(state, PollState_poll_first)) {
+    const packet = descriptors + u32(load<u16>(list + (first << 1))) * PacketDescriptor_SIZE;
+    fireTimers(max(load<i64>(packet, PacketDescriptor_ts_ns) + load<i64>(state, PollState_boot_offset), load<i64>(cpu, CpuBlock_ktime_ns)));
+  }
   prepareQueueContext(state, load<u32>(cpu, CpuBlock_xdp_context), device, load<u32>(receiving, RxQueue_index), false);
-  touchPackets(list + (load<u32>(cursors) << 1), list + (load<u32>(state, PollState_poll_end) << 1), descriptors);
+  touchPackets(list + (first << 1), list + (load<u32>(state, PollState_poll_end) << 1), descriptors);
   receivePackets(state, list, descriptors, cursors, device, queue);
   foldPoll(state, device, queue);
 }

@@ -66,6 +66,7 @@ import {
   XdpContext_data_meta,
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
+import { nextTimer } from "../runtime/fireTimers.as";
 import { beginRuns, endRuns, runAgain } from "../runtime/run.as";
 import { copyBytes, releaseFrame, takeEdges, takeFrame } from "./frames.as";
 import { beginOutcome, keepFinal, keepsBytes, lose, recordFate, recordStep, refuse } from "./outcome.as";
@@ -83,6 +84,12 @@ export function count(state: u32, queue: u32, counter: u32, by: u32): void {
 function advanceClock(state: u32, block: u32, packet: u32): void {
   const time = load<i64>(packet, PacketDescriptor_ts_ns);
   if (time > load<i64>(block, CpuBlock_real_ns)) setClock(state, block, time);
+}
+
+/** Whether a timer of this CPU is due when the packet arrives. */
+function isTimerDue(state: u32, block: u32, packet: u32): bool {
+  const arrival = load<i64>(packet, PacketDescriptor_ts_ns) + load<i64>(state, PollState_boot_offset);
+  return nextTimer() <= max(arrival, load<i64>(block, CpuBlock_ktime_ns));
 }
 
 export function setClock(state: u32, block: u32, time: i64): void {
@@ -145,9 +152,14 @@ export function receivePackets(state: u32, list: u32, descriptors: u32, cursors:
   if (program != 0) beginRuns(block, program);
   for (; cursor < end; record += PollRecord_SIZE) {
     const index = u32(load<u16>(list + (cursor << 1)));
+    const packet = descriptors + index * PacketDescriptor_SIZE;
+    if (nextTimer() != i64.MAX_VALUE && isTimerDue(state, block, packet)) {
+      // The poll is over: what it gathered is sent before the timer fires.
+      store<u32>(state, cursor, PollState_poll_end);
+      break;
+    }
     cursor++;
     store<u32>(cursors, cursor);
-    const packet = descriptors + index * PacketDescriptor_SIZE;
     const outcome = outcomes == 0 ? 0 : outcomes + index * OutcomeRecord_SIZE;
     if (outcome != 0) beginOutcome(outcome, packet, queue);
     advanceClock(state, block, packet);

@@ -271,6 +271,7 @@ export class Run {
     const workers = this.#workers;
     this.#workers = undefined;
     if (workers !== undefined) return workers.end();
+    this.#inline?.finish();
     return [{ traps: this.#inline?.traps ?? [], trace: this.#place.trace.report }];
   }
 

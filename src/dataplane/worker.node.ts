@@ -34,7 +34,10 @@ export default function run({ task, orders: port }: ThreadStart): WorkerReport {
     for (;;) {
       obey();
       if (control.load("published") > next) break;
-      if (control.load("stop") !== 0) return { traps: runner.traps, trace: trace.report };
+      if (control.load("stop") !== 0) {
+        runner.finish();
+        return { traps: runner.traps, trace: trace.report };
+      }
       control.waitWhile("published", next, 100);
     }
     runWindow(runner, control, next, task.workers, () => {});

@@ -1,6 +1,7 @@
 import type { MapSpec, ProgramSpec } from "../bpf/spec.ts";
 import { BPF_MAP_TYPE_ARRAY } from "../layout/index.ts";
 import { failure, ProblemError, type Result, success } from "../problem/index.ts";
+import { BPF_OBJ_GET } from "./commands.ts";
 import { errnoText, type Libc, openLibc } from "./libc.node.ts";
 import { KernelMap } from "./map.node.ts";
 import { problems } from "./problems.ts";
@@ -33,6 +34,30 @@ export class Kernel {
     const program = KernelProgram.load(this.#libc, spec, maps);
     this.#programs.push(program);
     return program;
+  }
+
+  /** A map that somebody pinned to a path of the BPF file system. */
+  pinnedMap(path: string, spec: MapSpec): KernelMap {
+    const map = new KernelMap(this.#libc, spec, this.#openPinned(path));
+    this.#maps.push(map);
+    return map;
+  }
+
+  /** A program that somebody pinned. */
+  pinnedProgram(path: string, spec: ProgramSpec): KernelProgram {
+    const program = new KernelProgram(this.#libc, spec, this.#openPinned(path));
+    this.#programs.push(program);
+    return program;
+  }
+
+  #openPinned(path: string): number {
+    const libc = this.#libc;
+    libc.begin();
+    const at = libc.reserve(16);
+    libc.view.setBigUint64(at, libc.address(libc.place(new TextEncoder().encode(`${path}\0`))), true);
+    const fd = libc.bpf(BPF_OBJ_GET, at, 16);
+    if (fd < 0) throw callFailed(`opening ${path}`, fd);
+    return fd;
   }
 
   /**

@@ -115,6 +115,8 @@ export const CpuBlock = defineStruct("cpu_block", {
   /** ITERATOR_PLACES copies of BITS_ITER_NR_WORDS_MAX words for bpf_iter_bits, and which of them are taken, a bit each. */
   iterator_words: u32,
   iterator_used: u32,
+  /** Address of this CPU's TimerQueue. */
+  timers: u32,
 });
 
 /** What `bpftool prog show` calls run_cnt, and how often a run was aborted by a trap. One per program and CPU. */

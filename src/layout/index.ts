@@ -14,5 +14,6 @@ export * from "./outcome.ts";
 export * from "./packet.ts";
 export * from "./poll.ts";
 export * from "./struct.ts";
+export * from "./timer.ts";
 export * from "./uapi.ts";
 export * from "./window.ts";

@@ -27,7 +27,11 @@ export const MapHeader = defineStruct(
     frozen: u32,
     /** Map-in-map: address of the header that inner maps must resemble. */
     inner: u32,
-    reserved: array(u32, 3),
+    /** Address of the MapField rows of values with special fields; 0 when values are plain bytes. */
+    fields: u32,
+    /** Address of the AsyncMap; 0 when values hold neither timer nor workqueue. */
+    asyncs: u32,
+    reserved: u32,
     /** Owned by the map's type, see its file. */
     words: array(u32, 32),
     lock: atomic("whoever takes it"),

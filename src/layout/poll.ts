@@ -96,6 +96,7 @@ export const STAGE_BACKLOG = 3;
 export const STAGE_THREADS = 4;
 export const STAGE_NEXT = 5;
 export const STAGE_DONE = 6;
+export const STAGE_TIMERS = 7;
 
 /** One CPU's packet loop. Only the worker that runs the CPU touches it. */
 export const PollState = defineStruct("poll_state", {

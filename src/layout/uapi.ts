@@ -54,6 +54,13 @@ export const BPF_F_WRONLY_PROG = 256;
 export const BPF_F_MMAPABLE = 1024;
 export const BPF_F_INNER_MAP = 4096;
 
+/** Clocks of bpf_timer_init, include/uapi/linux/time.h; flags of bpf_timer_start. */
+export const CLOCK_REALTIME = 0;
+export const CLOCK_MONOTONIC = 1;
+export const CLOCK_BOOTTIME = 7;
+export const BPF_F_TIMER_ABS = 1;
+export const BPF_F_TIMER_CPU_PIN = 2;
+
 /** Flags of bpf_redirect, bpf_redirect_map and bpf_clone_redirect. */
 export const BPF_F_INGRESS = 1;
 export const BPF_F_BROADCAST = 8;
@@ -195,6 +202,7 @@ export const ENODEV = 19;
 export const EINVAL = 22;
 export const ENOSPC = 28;
 export const ERANGE = 34;
+export const EDEADLK = 35;
 export const EBADRQC = 56;
 export const EBADMSG = 74;
 export const EOVERFLOW = 75;
@@ -203,5 +211,6 @@ export const EMSGSIZE = 90;
 export const EOPNOTSUPP = 95;
 export const EAFNOSUPPORT = 97;
 export const ENETDOWN = 100;
+export const ETIMEDOUT = 110;
 export const EALREADY = 114;
 export const ENOTSUPP = 524;

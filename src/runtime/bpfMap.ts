@@ -20,6 +20,7 @@ import {
 } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import { type ElementPlace, elementsInUse } from "./mapElements.ts";
+import { type SpecialField, specialFields } from "./mapFields.ts";
 import type { MapHost } from "./mapHost.ts";
 import { isPerCpu, isSparseArray } from "./mapRules.ts";
 import { problems } from "./problems.ts";
@@ -50,6 +51,8 @@ export class BpfMap {
   readonly stride: number;
   readonly cpuStride: number;
   readonly #host: MapHost;
+  /** What user space does not see of a value. */
+  readonly #special: readonly SpecialField[];
   #frozen = false;
   #buffer: { readonly address: number; readonly size: number } | undefined;
 
@@ -58,6 +61,7 @@ export class BpfMap {
     this.id = id;
     this.address = address;
     this.#host = host;
+    this.#special = specialFields(spec);
     const { view } = host.memory;
     this.elements = MapHeader.read(view, address, "elements");
     this.stride = MapHeader.read(view, address, "stride");
@@ -243,7 +247,11 @@ export class BpfMap {
   #read(address: number): MapValue {
     const { bytes } = this.#host.memory;
     const size = this.spec.valueSize;
-    if (!this.perCpu) return sliceWhole(bytes, address, size);
+    if (!this.perCpu) {
+      const value = sliceWhole(bytes, address, size);
+      for (const { offset, size } of this.#special) value.fill(0, offset, offset + size);
+      return value;
+    }
     return this.#host.cpus.blocks.map((_, cpu) => sliceWhole(bytes, address + cpu * this.cpuStride, size));
   }
 }

@@ -9,6 +9,7 @@ import {
   MAX_PROGRAMS,
   ProgramStats,
   SkBuff,
+  TimerQueue,
   XdpContext,
 } from "../layout/index.ts";
 import type { SimulatedMemory } from "./memory.ts";
@@ -37,6 +38,9 @@ export interface CpuOptions {
   /** Fuel of one run. */
   readonly fuel?: bigint;
 }
+
+/** When a timer is due that never fires: the largest i64. */
+const NEVER = (1n << 63n) - 1n;
 
 const MASK64 = (1n << 64n) - 1n;
 
@@ -80,7 +84,9 @@ function createCpu(memory: SimulatedMemory, { id, slot, seed, fuel }: CpuIdentit
   const scratch = memory.allocate("program", CPU_SCRATCH_SIZE, 64, what);
   const skbBuffer = memory.allocate("program", CPU_SKB_BUFFER_SIZE, 64, what);
   const iteratorWords = memory.allocate("program", ITERATOR_PLACES * BITS_ITER_NR_WORDS_MAX * 8, 64, what);
+  const timers = memory.allocate("engine", TimerQueue.size, 64, what);
   const { view } = memory;
+  TimerQueue.writeBig(view, timers, "next", NEVER);
   const stackEnd = stacks + CPU_STACK_SIZE - MAX_BPF_STACK;
   CpuBlock.write(view, address, "id", id);
   CpuBlock.write(view, address, "slot", slot);
@@ -95,6 +101,7 @@ function createCpu(memory: SimulatedMemory, { id, slot, seed, fuel }: CpuIdentit
   CpuBlock.write(view, address, "skb_buffer_size", CPU_SKB_BUFFER_SIZE);
   CpuBlock.write(view, address, "program_stats", stats);
   CpuBlock.write(view, address, "iterator_words", iteratorWords);
+  CpuBlock.write(view, address, "timers", timers);
   CpuBlock.writeBig(view, address, "fuel_limit", fuel);
   CpuBlock.writeBig(view, address, "fuel", fuel);
   const [first, second] = randomState(seed, slot);

@@ -24,13 +24,13 @@ import {
 } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import { BpfMap } from "./bpfMap.ts";
+import { layOutFields } from "./fieldLayout.ts";
 import { layOutHash } from "./hashLayout.ts";
 import { layOutLpm } from "./lpmLayout.ts";
 import type { MapHost } from "./mapHost.ts";
 import { layOutArray, layOutBloom, layOutQueue, layOutRing, type MapPlace, padded } from "./mapLayout.ts";
 import { checkMapSpec } from "./mapRules.ts";
 import { problems } from "./problems.ts";
-import { spinLockOffset } from "./spinLockOffset.ts";
 
 /** Makes a map and fills in its first contents. Throws a Problem where the kernel would refuse to create it, or when the memory is used up. */
 export function createMap(host: MapHost, spec: MapSpec): BpfMap {
@@ -43,6 +43,7 @@ export function createMap(host: MapHost, spec: MapSpec): BpfMap {
   const id = host.takeId();
   writeCommon(place, id);
   layOut(place);
+  layOutFields(place);
   const map = new BpfMap(host, spec, address, id);
   if (spec.contents !== undefined) map.setContents(spec.contents);
   if (spec.frozen === true) map.freeze();
@@ -58,7 +59,6 @@ function writeCommon({ memory, spec, address, cpuCount }: MapPlace, id: number):
   MapHeader.write(view, address, "flags", spec.flags);
   MapHeader.write(view, address, "id", id);
   MapHeader.write(view, address, "cpu_count", cpuCount);
-  MapHeader.write(view, address, "spin_lock", spinLockOffset(spec) + 1);
 }
 
 const values = (place: MapPlace): void => layOutArray(place, padded(place.spec.valueSize));

@@ -65,3 +65,5 @@ export { repeatProgram } from "./repeat.as";
 export { runProgram } from "./run.as";
 export { localIrqRestore, localIrqSave, noSection } from "./sections.as";
 export { strncmp, strtol, strtoul } from "./strings.as";
+export { fireTimers } from "./fireTimers.as";
+export { timerCancel, timerInit, timerSetCallback, timerStart, wqInit, wqSetCallback, wqStart } from "./timers.as";

@@ -3,6 +3,8 @@ import {
   CpuBlock_map_lock_depth,
   CpuBlock_map_locks,
   CpuBlock_slot,
+  CpuBlock_timers,
+  TimerQueue_running,
 } from "../layout/layout.generated.as";
 import { cpu } from "./cpu.as";
 
@@ -11,7 +13,7 @@ import { cpu } from "./cpu.as";
  * then sleeps on the word in steps of 50 microseconds. A holder never waits for packets or time, so a lock that is held for a second was
  * overwritten or abandoned by a wrong program; then it is taken over, so that no thread waits for ever.
  *
- * Locks of maps are noted in the CPU block while they are held (at most 4, taken in the order local list, LRU, bucket), and so is the one
+ * Locks of maps are noted in the CPU block while they are held (at most 4, taken in the order local list, LRU, bucket, timer, timer queue), and so is the one
  * bpf_spin_lock of a run: after a trap the worker calls `releaseLocks`.
  */
 const SPINS: u32 = 1000;
@@ -70,6 +72,8 @@ export function releaseLocks(): void {
   store<u32>(cpu, 0, CpuBlock_map_lock_depth);
   releaseIfOwned(load<u32>(cpu, CpuBlock_held_lock), owner);
   store<u32>(cpu, 0, CpuBlock_held_lock);
+  // Whoever cancels the timer whose callback trapped need not wait for it.
+  atomic.store<u32>(load<u32>(cpu, CpuBlock_timers), 0, TimerQueue_running);
 }
 
 function releaseIfOwned(word: u32, owner: i32): void {

@@ -9,7 +9,7 @@ const inFolder = (folder: string, ending: string) =>
   readdirSync(new URL(folder, root))
     .filter((name) => name.endsWith(ending))
     .map((name) => folder + name);
-const sources = [...inFolder("./", ".c"), ...inFolder("./bench/", ".c")];
+const sources = [...inFolder("./", ".c"), ...inFolder("./bench/", ".c"), ...inFolder("./probes/", ".c")];
 const read = (name: string) => readFileSync(new URL(name, root));
 const open = (name: string) => {
   const object = openObject(read(name), { file: name });
@@ -57,7 +57,10 @@ test.each([...inFolder("./", ".maps.yaml"), ...inFolder("./bench/", ".maps.yaml"
   }
 });
 
-test.runIf(kernel.ok).each(objects)("the live kernel takes every program of %s", (name) => {
+/** Maps and callbacks of the probes need their types, which these loads leave out: test/runtime/timers.test.ts loads them. */
+const withoutTypes = objects.filter((name) => !name.startsWith("./probes/"));
+
+test.runIf(kernel.ok).each(withoutTypes)("the live kernel takes every program of %s", (name) => {
   if (!kernel.ok) return;
   const object = open(name);
   const maps = kernel.value.createMaps(object.maps);

@@ -145,14 +145,14 @@ test("a value with a bpf_spin_lock: copies leave the lock alone, BPF_F_LOCK take
     types: [
       { kind: "void" },
       { kind: "int", name: "u32", size: 4, bits: 32, bitOffset: 0, signed: false, char: false, bool: false },
-      { kind: "struct", name: "bpf_spin_lock", size: 4, members: [{ name: "val", type: 1, bitOffset: 0 }] },
+      { kind: "struct", name: "bpf_spin_lock", size: 4, members: [{ name: "val", type: 1, bitOffset: 0, bitSize: 0 }] },
       {
         kind: "struct",
         name: "value",
         size: 8,
         members: [
-          { name: "n", type: 1, bitOffset: 0 },
-          { name: "lock", type: 2, bitOffset: 32 },
+          { name: "n", type: 1, bitOffset: 0, bitSize: 0 },
+          { name: "lock", type: 2, bitOffset: 32, bitSize: 0 },
         ],
       },
     ],

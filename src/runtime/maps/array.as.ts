@@ -17,12 +17,13 @@ import {
 import { copyBytes } from "../bytes.as";
 import { cpu } from "../cpu.as";
 import { spinLock, spinUnlock } from "../lock.as";
+import { freeAsyncs } from "../timers.as";
 import { copyValue } from "./value.as";
 
 /**
  * ARRAY and PERCPU_ARRAY. Values stand one behind the other, each padded to 8 bytes; those of CPU n begin `cpu_stride` * n further on. Nothing but
  * the values ever changes, and an update is a plain copy: a concurrent reader may see half of it, as on a real machine. BPF_F_LOCK takes the
- * value's bpf_spin_lock around the copy.
+ * value's bpf_spin_lock around the copy. Every update frees the value's timer and work, as in Linux.
  */
 export function arrayLookup(map: u32, key: u32): u32 {
   const index = load<u32>(key);
@@ -48,6 +49,7 @@ export function arrayUpdate(map: u32, key: u32, value: u32, flags: u64): i32 {
   if ((flags & BPF_NOEXIST) != 0) return -i32(EEXIST);
   if ((flags & BPF_F_LOCK) == 0) {
     copyValue(map, at, value);
+    freeAsyncs(map, at);
     return 0;
   }
   const lock = load<u32>(map, MapHeader_spin_lock);
@@ -55,6 +57,7 @@ export function arrayUpdate(map: u32, key: u32, value: u32, flags: u64): i32 {
   spinLock(at + lock - 1);
   copyValue(map, at, value);
   spinUnlock(at + lock - 1);
+  freeAsyncs(map, at);
   return 0;
 }
 

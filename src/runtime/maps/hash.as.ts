@@ -21,8 +21,9 @@ import { copyBytes } from "../bytes.as";
 import { cpu } from "../cpu.as";
 import { releaseMapLock, spinLock, spinUnlock, takeMapLock } from "../lock.as";
 import { addElement, beginElement, bucketLock, find4, find8, find16, findAny, findLocked, hashOfKey, removeElement } from "./chain.as";
+import { freeAsyncs } from "../timers.as";
 import { giveElement, takeElement } from "./pool.as";
-import { copyValue } from "./value.as";
+import { clearFields, copyValue } from "./value.as";
 
 /**
  * HASH and PERCPU_HASH (chain.as.ts says what readers see, pool.as.ts where elements come from). Facts from kernel/bpf/hashtab.c:
@@ -72,14 +73,18 @@ export function checkFlags(found: u32, flags: u64): i32 {
   return 0;
 }
 
-/** Writes key and value into an element that nobody else may find yet. The bpf_spin_lock in the value begins free. */
+/** Writes key and value into an element that nobody else may find yet. Special fields of the value begin as zeros. */
 export function writeElement(map: u32, element: u32, key: u32, value: u32): void {
   beginElement(element);
   copyBytes(element + HashElement_SIZE, key, load<u32>(map, MapHeader_key_size));
   const to = element + load<u32>(map, HashHeader_value_offset);
   copyValue(map, to, value);
-  const lock = load<u32>(map, MapHeader_spin_lock);
-  if (lock != 0) store<u32>(to + lock - 1, 0);
+  clearFields(map, to);
+}
+
+/** An element left the table: its timer and work are gone with it. */
+export function endElement(map: u32, element: u32): void {
+  freeAsyncs(map, element + load<u32>(map, HashHeader_value_offset));
 }
 
 /** Copies into an element that is in use, under the value's own lock. */
@@ -123,6 +128,7 @@ function hashUpdateLocked(map: u32, key: u32, value: u32, flags: u64, hash: u32)
   addElement(map, element, hash);
   if (old != 0) {
     removeElement(map, old, hash);
+    endElement(map, old);
     store<u32>(spare, old);
   }
   return 0;
@@ -137,6 +143,7 @@ export function hashDelete(map: u32, key: u32): i32 {
   if (element != 0) removeElement(map, element, hash);
   releaseMapLock(lock);
   if (element == 0) return -i32(ENOENT);
+  endElement(map, element);
   giveElement(map, element);
   return 0;
 }

@@ -3,6 +3,7 @@ import {
   HashElement_hash,
   HashElement_link,
   HashHeader_lru,
+  HashHeader_value_offset,
   LruLocal_free,
   LruLocal_lock,
   LruLocal_next_steal,
@@ -31,6 +32,7 @@ import {
 } from "../../layout/layout.generated.as";
 import { cpu } from "../cpu.as";
 import { releaseMapLock, takeMapLock } from "../lock.as";
+import { freeAsyncs } from "../timers.as";
 import { bucketLock, removeElement } from "./chain.as";
 import { attach, FREE, isolate, LOCAL_FREE, LOCAL_PENDING, move, moveToActive, moveToInactive, nextOf, nodeAt, previousOf } from "./lruList.as";
 import { freshElement } from "./pool.as";
@@ -75,8 +77,10 @@ function evict(map: u32, state: u32, index: u32): bool {
   takeMapLock(lock);
   const found = removeElement(map, element, hash);
   releaseMapLock(lock);
-  if (found) store<u32>(state, load<u32>(state, LruState_evicted) + 1, LruState_evicted);
-  return found;
+  if (!found) return false;
+  freeAsyncs(map, element + load<u32>(map, HashHeader_value_offset));
+  store<u32>(state, load<u32>(state, LruState_evicted) + 1, LruState_evicted);
+  return true;
 }
 
 function rotateActive(map: u32, state: u32): void {

@@ -11,7 +11,7 @@ import {
 import { cpu } from "../cpu.as";
 import { releaseMapLock, takeMapLock } from "../lock.as";
 import { addElement, bucketLock, find4, find8, find16, findAny, findLocked, hashOfKey, removeElement } from "./chain.as";
-import { checkFlags, percpuValue, writeElement, writePercpu, writePercpuElement } from "./hash.as";
+import { checkFlags, endElement, percpuValue, writeElement, writePercpu, writePercpuElement } from "./hash.as";
 import { lruGive, lruTake } from "./lru.as";
 
 /**
@@ -78,7 +78,10 @@ export function lruUpdate(map: u32, key: u32, value: u32, flags: u64): i32 {
   }
   releaseMapLock(lock);
   if (error != 0) lruGive(map, element);
-  else if (old != 0) lruGive(map, old);
+  else if (old != 0) {
+    endElement(map, old);
+    lruGive(map, old);
+  }
   return error;
 }
 
@@ -90,6 +93,7 @@ export function lruDelete(map: u32, key: u32): i32 {
   if (element != 0) removeElement(map, element, hash);
   releaseMapLock(lock);
   if (element == 0) return -i32(ENOENT);
+  endElement(map, element);
   lruGive(map, element);
   return 0;
 }
