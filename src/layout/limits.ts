@@ -10,8 +10,11 @@ export const MAX_TAIL_CALL_CNT = 33;
 export const BPF_COMPLEXITY_LIMIT_INSNS = 1_000_000;
 /** Iterations of bpf_loop. include/linux/bpf.h. */
 export const BPF_MAX_LOOPS = 8 * 1024 * 1024;
-/** Iterations that may_goto allows from one function entry. include/linux/bpf.h. */
-export const BPF_MAX_TIMED_LOOPS = 0xffff;
+/**
+ * Turns that may_goto allows from one function entry. Linux on x86-64 ends such a loop after 250 ms of the host's time, which says nothing here; where it has no clock at hand it
+ * counts, up to BPF_MAX_LOOPS, and so does xdplane: the same loop ends at the same turn everywhere.
+ */
+export const MAY_GOTO_TURNS = BPF_MAX_LOOPS;
 /** Bytes kept free in front of a frame for bpf_xdp_adjust_head. include/uapi/linux/bpf.h. */
 export const XDP_PACKET_HEADROOM = 256;
 /** struct xdp_frame, kept at the start of the headroom: adjust_head may not enter it. Measured: lowest accepted delta is -216. */

@@ -1,4 +1,4 @@
-import { type KfuncRow, kfuncTable } from "../bpf/spec.ts";
+import { type KfuncRow, type KfuncSpec, kfuncTable } from "../bpf/spec.ts";
 
 /** kfuncs that all networking program types share. Names and parameters: the kernel's own type information. */
 const rows: readonly KfuncRow[] = [
@@ -25,4 +25,7 @@ const rows: readonly KfuncRow[] = [
   ["bpf_rcu_read_unlock", "noSection", "", "none"],
 ];
 
-export const generalKfuncs = kfuncTable(rows);
+/** The engines end the run themselves: no function of the runtime is called. */
+const bpfThrow: KfuncSpec = { name: "bpf_throw", call: { entry: "noSection", parameters: [], result: "none" }, throws: true };
+
+export const generalKfuncs = kfuncTable(rows, [bpfThrow]);

@@ -1,5 +1,5 @@
 import { assemble } from "../../src/bpf/isa/index.ts";
-import type { FunctionSpec, MapSpec, ProgramSpec, ProgramTypeName } from "../../src/bpf/spec.ts";
+import type { MapSpec, ProgramSpec, ProgramTypeName } from "../../src/bpf/spec.ts";
 import { verify } from "../../src/bpf/verifier/index.ts";
 import { programTypes } from "../../src/dataplane/programTypes.ts";
 import { type Kernel, openKernel } from "../../src/kernel/index.ts";
@@ -29,7 +29,10 @@ export interface SmallProgram {
   readonly text: string;
   /** Maps behind `results`, which is map 0. */
   readonly maps?: readonly MapSpec[];
-  readonly functions?: readonly FunctionSpec[];
+  /** First instruction of the exception callback, in the whole program. */
+  readonly exceptionCallback?: number;
+  /** False: the live kernel is not asked, which takes callbacks only with type information. */
+  readonly kernel?: boolean;
   readonly packet?: Uint8Array;
   /** Bytes of an XDP frame that are not in fragments. */
   readonly linear?: number;
@@ -54,7 +57,7 @@ const minimumFrame = Uint8Array.from({ length: 64 }, (_, index) => (index === 12
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
-function specOf({ type = "xdp", text, maps = [], functions = [], linear }: SmallProgram): ProgramSpec {
+function specOf({ type = "xdp", text, maps = [], exceptionCallback, linear }: SmallProgram): ProgramSpec {
   const names = [...new Set([...text.matchAll(/call kfunc (\w+)/g)].map(([, name]) => name!))];
   const whole = `r6 = map[results][0]\nr7 = r1\n${text}`;
   const all = [results, ...maps];
@@ -72,8 +75,9 @@ function specOf({ type = "xdp", text, maps = [], functions = [], linear }: Small
     license: "GPL",
     instructions: assemble(whole, symbols),
     maps: all,
-    functions,
+    functions: [],
     lines: [],
+    ...(exceptionCallback === undefined ? {} : { exceptionCallback }),
     kfuncs: new Map(names.map((name, index) => [index + 1, name])),
   };
 }
@@ -145,7 +149,7 @@ function inKernel(kernel: Kernel, spec: ProgramSpec, program: SmallProgram): Out
 export function inEveryEngine(program: SmallProgram): Record<"jit" | "interp", Outcome> & { readonly kernel?: Outcome } {
   const spec = specOf(program);
   const engines = { jit: simulated(spec, program, "jit"), interp: simulated(spec, program, "interp") };
-  return opened.ok ? { ...engines, kernel: inKernel(opened.value, spec, program) } : engines;
+  return opened.ok && program.kernel !== false ? { ...engines, kernel: inKernel(opened.value, spec, program) } : engines;
 }
 
 /** The results of a program, which must be the same in both engines and in the live kernel. Packets must be too. */

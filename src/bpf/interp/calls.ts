@@ -27,6 +27,7 @@ export function helperStep(machine: Machine, helper: HelperSpec, next: number): 
 
 /** r0 = kfunc(r1, …, r5). */
 export function kfuncStep(machine: Machine, kfunc: KfuncSpec, next: number): Step {
+  if (kfunc.throws === true) return throwStep(machine);
   return calledStep(machine, { ...kfunc, cold: kfunc.cold }, next);
 }
 
@@ -49,7 +50,18 @@ function calledStep(
     // A callback's frame lies below that of the function that made the call.
     if (called.callback === true) CpuBlock.write(machine.memory.view, machine.cpu(), "callback_fp", frame.fp - MAX_BPF_STACK);
     frame.registers[0] = call(argumentsOf(frame));
-    return next;
+    return called.callback === true && machine.thrown() ? RETURN : next;
+  };
+}
+
+/** bpf_throw(cookie): ends this function and all that called it, up to the program, which ends with its exception callback. */
+function throwStep(machine: Machine): Step {
+  return ({ registers }) => {
+    const { view } = machine.memory;
+    CpuBlock.write(view, machine.cpu(), "exception", 1);
+    CpuBlock.writeBig(view, machine.cpu(), "exception_cookie", registers[1]!);
+    registers[0] = 0n;
+    return RETURN;
   };
 }
 
@@ -86,7 +98,7 @@ function tailCallStep(machine: Machine, next: number): Step {
 export function functionCallStep(machine: Machine, target: number, next: number): Step {
   return (frame) => {
     frame.registers[0] = machine.callFunction(target, frame);
-    return next;
+    return machine.thrown() ? RETURN : next;
   };
 }
 

@@ -29,6 +29,8 @@ export interface Machine {
   callFunction(start: number, caller: Frame): bigint;
   /** Ends the run: TRAP_* and a detail go to the CPU block. */
   trap(reason: number, detail: number, message: string): never;
+  /** A bpf_throw is under way: every function ends at once. */
+  thrown(): boolean;
   /** Burns fuel for a loop or a call; ends the run when there is none left. */
   burn(): void;
 }

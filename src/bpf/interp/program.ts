@@ -1,4 +1,4 @@
-import { BPF_MAX_TIMED_LOOPS, CpuBlock, MAX_BPF_STACK, TRAP_BUDGET } from "../../layout/index.ts";
+import { CpuBlock, MAX_BPF_STACK, MAY_GOTO_TURNS, TRAP_BUDGET } from "../../layout/index.ts";
 import type { RuntimeFunction } from "../spec.ts";
 import type { VerifiedProgram } from "../verifier/index.ts";
 import { low32 } from "./calls.ts";
@@ -53,6 +53,8 @@ class Interpreter implements Machine {
   readonly #exports: InterpreterRuntime["exports"];
   readonly #name: string;
   readonly #steps: readonly (Step | undefined)[];
+  readonly #throws: boolean;
+  readonly #exceptionCallback: number | undefined;
   /** The instruction that runs, for traps. */
   #at = 0;
 
@@ -63,12 +65,33 @@ class Interpreter implements Machine {
     this.#name = verified.spec.name;
     const cpu = exports.cpu as WebAssembly.Global;
     this.cpu = () => cpu.value >>> 0;
+    this.#throws = verified.throws;
+    this.#exceptionCallback = verified.spec.exceptionCallback;
     this.#steps = stepsOf(verified, environment, this);
   }
 
   run(context: bigint): bigint {
     this.memory.refresh();
-    return this.#enter(0, CpuBlock.read(this.memory.view, this.cpu(), "fp"), [context]);
+    const fp = CpuBlock.read(this.memory.view, this.cpu(), "fp");
+    const returned = this.#enter(0, fp, [context]);
+    return this.#throws && this.thrown() ? this.#catch(fp) : returned;
+  }
+
+  /** Ends a run that threw: its result is the exception callback's, whose frame lies below the program's, or the cookie. */
+  #catch(fp: number): bigint {
+    const { view } = this.memory;
+    const cpu = this.cpu();
+    CpuBlock.write(view, cpu, "exception", 0);
+    const cookie = CpuBlock.readBig(view, cpu, "exception_cookie");
+    if (this.#exceptionCallback === undefined) return cookie;
+    this.burn();
+    const returned = this.#enter(this.#exceptionCallback, (fp - MAX_BPF_STACK) >>> 0, [cookie]);
+    CpuBlock.write(view, cpu, "exception", 0);
+    return returned;
+  }
+
+  thrown(): boolean {
+    return CpuBlock.read(this.memory.view, this.cpu(), "exception") !== 0;
   }
 
   runCallback(start: number, given: readonly bigint[]): bigint {
@@ -86,7 +109,7 @@ class Interpreter implements Machine {
     const registers = new BigUint64Array(11);
     registers.set(given, 1);
     registers[10] = BigInt(fp + MAX_BPF_STACK);
-    return this.#execute(start, { registers, fp, mayGoto: BPF_MAX_TIMED_LOOPS });
+    return this.#execute(start, { registers, fp, mayGoto: MAY_GOTO_TURNS });
   }
 
   #execute(start: number, frame: Frame): bigint {

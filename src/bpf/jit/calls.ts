@@ -14,6 +14,7 @@ import {
   storeCpuField,
   storeFuel,
 } from "./context.ts";
+import { emitThrow, emitThrownCheck, pushCalleeFrame } from "./exceptions.ts";
 import { factOf, MAP_LOOKUP_ELEM } from "./facts.ts";
 import { arrayInR1, emitArrayLookup } from "./lookup.ts";
 import type { Operation } from "./operation.ts";
@@ -102,17 +103,13 @@ function emitCallbackCall(context: FunctionContext, call: RuntimeFunction): void
   storeCpuField(context, "callback_fp", () => pushCalleeFrame(context));
   emitRuntimeCall(context, call);
   loadFuel(context);
-}
-
-function pushCalleeFrame({ code, frame }: FunctionContext): void {
-  code.get(frame);
-  code.i32(MAX_BPF_STACK);
-  code.op("i32.sub");
+  emitThrownCheck(context);
 }
 
 export function emitKfuncCall(context: FunctionContext, id: number): void {
   const kfunc = context.program.kfuncs.get(id);
   if (kfunc === undefined) emitMissing(context, id);
+  else if (kfunc.throws) emitThrow(context);
   else if (kfunc.cold !== undefined) emitColdCall(context, kfunc.cold);
   else if (kfunc.callback) emitCallbackCall(context, kfunc.call);
   else emitRuntimeCall(context, kfunc.call);
@@ -127,6 +124,7 @@ export function emitSubprogramCall(context: FunctionContext, target: number): vo
   code.call(program.functionAt(target));
   setRegister(context, 0);
   loadFuel(context);
+  emitThrownCheck(context);
 }
 
 /** LD_ABS and LD_IND: r0 = bytes of the packet in host order; where the packet ends before, the function returns 0. */

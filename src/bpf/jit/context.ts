@@ -20,6 +20,10 @@ export interface ProgramContext {
   functionAt(instruction: number): number;
   /** Table index of the callback that begins at an instruction. */
   callbackSlot(instruction: number): number;
+  /** It holds a call of bpf_throw. */
+  readonly throws: boolean;
+  /** First instruction of the function that a run ends with which threw; without one it ends with the cookie. */
+  readonly exceptionCallback: number | undefined;
   /** Type index of programs, `(ctx i64) → i64`. */
   readonly programType: number;
   /** Global index of the runtime's `cpu`. */

@@ -1,4 +1,4 @@
-import { BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAX_TIMED_LOOPS } from "../../layout/index.ts";
+import { BPF_MAP_TYPE_PERCPU_ARRAY, MAY_GOTO_TURNS } from "../../layout/index.ts";
 import { CodeWriter } from "../../wasm/index.ts";
 import type { VerifiedFunction } from "../verifier/index.ts";
 import { analyzeFunction, type FunctionFacts } from "./analysis.ts";
@@ -108,14 +108,17 @@ function emitPrologue(context: FunctionContext, operations: readonly Operation[]
   loadFuel(context);
   loadCpuId(context);
   if (mayGoto !== undefined) {
-    code.i32(BPF_MAX_TIMED_LOOPS);
+    code.i32(MAY_GOTO_TURNS);
     code.set(mayGoto);
   }
   if (shape === "subprogram") emitBurn(context);
 }
 
-/** Helpers and kfuncs that hand the frame on: to the next program, or to callbacks. */
+/** Helpers and kfuncs that hand the frame on: to the next program, to callbacks, or to the exception callback. */
 function handsFrameOn({ helpers, kfuncs }: ProgramContext, operation: Operation): boolean {
-  if (operation.kind === "kfunc") return kfuncs.get(operation.id)?.callback === true;
+  if (operation.kind === "kfunc") {
+    const kfunc = kfuncs.get(operation.id);
+    return kfunc?.callback === true || kfunc?.throws === true;
+  }
   return operation.kind === "helper" && (operation.id === TAIL_CALL || helpers.get(operation.id)?.callback === true);
 }

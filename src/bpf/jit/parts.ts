@@ -1,4 +1,4 @@
-import { BPF_MAX_TIMED_LOOPS } from "../../layout/index.ts";
+import { MAY_GOTO_TURNS } from "../../layout/index.ts";
 import { CodeWriter, type FunctionType } from "../../wasm/index.ts";
 import type { VerifiedFunction } from "../verifier/index.ts";
 import { analyzeFunction } from "./analysis.ts";
@@ -16,6 +16,7 @@ import {
   storeFuel,
 } from "./context.ts";
 import { FunctionEmitter } from "./emitter.ts";
+import { emitCatch } from "./exceptions.ts";
 import { type CompiledFunction, createContext, parameterNames } from "./function.ts";
 import { emitStructured, structureGraph } from "./structure.ts";
 
@@ -160,7 +161,7 @@ function writeChain(program: ProgramContext, shape: "program" | "subprogram", pa
     const given = names.indexOf(`r${register}`);
     passRegister(context, register, () => (given >= 0 ? code.get(given) : code.i64(0)));
   }
-  passRegister(context, MAY_GOTO_WORD, () => code.i64(BPF_MAX_TIMED_LOOPS));
+  passRegister(context, MAY_GOTO_WORD, () => code.i64(MAY_GOTO_TURNS));
   const again = code.loop();
   emitBurn(context);
   const called = code.block("i32");
@@ -187,6 +188,13 @@ function writeChain(program: ProgramContext, shape: "program" | "subprogram", pa
   code.op("i32.ne");
   code.brIf(again);
   code.end();
+  if (shape === "program" && program.throws) {
+    pushCpuField(context, "exception");
+    code.if();
+    emitCatch({ code, program, frame });
+    code.op("return");
+    code.end();
+  }
   pushPassedRegister(context, 0);
   return code;
 }

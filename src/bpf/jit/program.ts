@@ -101,6 +101,8 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
     importOf: ({ entry }) => imports.get(entry)!,
     functionAt: (instruction) => functions.get(instruction)!,
     callbackSlot: (instruction) => environment.slot + 1 + callbacks.indexOf(instruction),
+    throws: verified.throws,
+    exceptionCallback: spec.exceptionCallback,
     programType: module.type(PROGRAM),
     cpu,
   };

@@ -24,11 +24,11 @@ function functionTarget({ index, code, src, imm }: Slot): number | undefined {
 }
 
 /**
- * Cuts a program into its functions: one begins at 0 and one wherever a call or a function reference leads.
+ * Cuts a program into its functions: one begins at 0, one wherever a call or a function reference leads, and one is the exception callback.
  * kernel/bpf/verifier.c: add_subprog_and_kfunc.
  */
-export function findFunctions(slots: readonly Slot[]): FunctionRange[] {
-  const starts = new Set([0]);
+export function findFunctions(slots: readonly Slot[], exceptionCallback?: number): FunctionRange[] {
+  const starts = new Set([0, ...(exceptionCallback === undefined ? [] : [exceptionCallback])]);
   for (const slot of slots) {
     const target = functionTarget(slot);
     if (target === undefined) continue;

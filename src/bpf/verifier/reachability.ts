@@ -12,11 +12,15 @@ function successorsOf(slot: Slot, instruction: Instruction | undefined): number[
   return target === undefined ? [next] : [next, target];
 }
 
-/** Every instruction can be reached, and no jump leads into a ld_imm64. kernel/bpf/verifier.c: check_cfg. */
-export function checkReachability(slots: readonly Slot[], instructions: readonly (Instruction | undefined)[]): void {
+/** Every instruction can be reached from the program's start or the exception callback's, and no jump leads into a ld_imm64. kernel/bpf/verifier.c: check_cfg. */
+export function checkReachability(
+  slots: readonly Slot[],
+  instructions: readonly (Instruction | undefined)[],
+  exceptionCallback?: number,
+): void {
   const reached = new Uint8Array(slots.length);
-  const pending = [0];
-  reached[0] = 1;
+  const pending = [0, ...(exceptionCallback === undefined ? [] : [exceptionCallback])];
+  for (const start of pending) reached[start] = 1;
   for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
     const slot = slots[at] as Slot;
     for (const next of successorsOf(slot, instructions[at])) {

@@ -34,6 +34,8 @@ export interface VerifiedProgram {
   readonly maps: ReadonlySet<number>;
   /** Numbers of the helpers that it calls and that its type has. */
   readonly helpers: ReadonlySet<number>;
+  /** It holds a call of bpf_throw: what follows calls and callbacks has to look whether one threw. */
+  readonly throws: boolean;
   /**
    * Instructions that trap when they are reached, and why: helpers, kfuncs, variables and relocations that are not built, and faults that the
    * kernel's main pass would reject if it came to them. What else the instruction says means nothing.

@@ -30,12 +30,13 @@ function check(spec: ProgramSpec, type: ProgramType): VerifiedProgram {
   if (slots.length === 0 || slots.length > BPF_COMPLEXITY_LIMIT_INSNS) {
     throw new Rejected("program_size", undefined, { count: slots.length, limit: BPF_COMPLEXITY_LIMIT_INSNS });
   }
-  const ranges = findFunctions(slots);
+  const { exceptionCallback } = spec;
+  const ranges = findFunctions(slots, exceptionCallback);
   checkFunctions(slots, ranges);
   const decoded = decode(spec.instructions);
   checkFunctionInfo(spec, ranges, decoded);
   checkSlots(slots, spec.maps);
-  checkReachability(slots, decoded);
+  checkReachability(slots, decoded, exceptionCallback);
   const faults = findFaults(slots, decoded, spec, type);
   const unavoidable = unavoidableFault(decoded, faults);
   if (unavoidable !== undefined) throw unavoidable;
@@ -88,9 +89,10 @@ function findReferences(
   spec: ProgramSpec,
   type: ProgramType,
   faults: ReadonlyMap<number, Rejected>,
-): Pick<VerifiedProgram, "maps" | "helpers" | "unbuilt"> {
+): Pick<VerifiedProgram, "maps" | "helpers" | "throws" | "unbuilt"> {
   const maps = new Set<number>();
   const helpers = new Set<number>();
+  let throws = false;
   const unbuilt = new Map<number, string>(spec.poisoned);
   for (const [index, fault] of faults) unbuilt.set(index, rejectionOf(spec, fault).problem.message);
   for (const instruction of instructions) {
@@ -100,9 +102,12 @@ function findReferences(
     if (row.kind === "load_imm64" && row.source === "variable") unbuilt.set(index, `variable ${imm} of the kernel`);
     if (row.kind === "address_space_cast") unbuilt.set(index, "addr_space_cast");
     if (row.kind !== "call") continue;
-    if (row.callee === "kfunc" && calledKfunc(spec, type, imm) === undefined) unbuilt.set(index, `kfunc ${spec.kfuncs?.get(imm) ?? imm}`);
-    else if (row.callee === "helper" && type.helpers.has(imm)) helpers.add(imm);
+    if (row.callee === "kfunc") {
+      const kfunc = calledKfunc(spec, type, imm);
+      if (kfunc === undefined) unbuilt.set(index, `kfunc ${spec.kfuncs?.get(imm) ?? imm}`);
+      else if (kfunc.throws) throws = true;
+    } else if (row.callee === "helper" && type.helpers.has(imm)) helpers.add(imm);
     else if (row.callee === "helper") unbuilt.set(index, `helper ${imm}`);
   }
-  return { maps, helpers, unbuilt };
+  return { maps, helpers, throws, unbuilt };
 }
