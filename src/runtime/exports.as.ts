@@ -64,6 +64,20 @@ export { getPrandomU32 } from "./random.as";
 export { repeatProgram } from "./repeat.as";
 export { runProgram } from "./run.as";
 export { localIrqRestore, localIrqSave, noSection } from "./sections.as";
+export {
+  bpfStrcasecmp,
+  bpfStrchr,
+  bpfStrchrnul,
+  bpfStrcmp,
+  bpfStrcspn,
+  bpfStrlen,
+  bpfStrnchr,
+  bpfStrnlen,
+  bpfStrnstr,
+  bpfStrrchr,
+  bpfStrspn,
+  bpfStrstr,
+} from "./stringKfuncs.as";
 export { strncmp, strtol, strtoul } from "./strings.as";
 export { fireTimers } from "./fireTimers.as";
 export { timerCancel, timerInit, timerSetCallback, timerStart, wqInit, wqSetCallback, wqStart } from "./timers.as";

@@ -23,6 +23,18 @@ const rows: readonly KfuncRow[] = [
   ["bpf_preempt_enable", "noSection", "", "none"],
   ["bpf_rcu_read_lock", "noSection", "", "none"],
   ["bpf_rcu_read_unlock", "noSection", "", "none"],
+  ["bpf_strcasecmp", "bpfStrcasecmp", "ll", "u32"],
+  ["bpf_strchr", "bpfStrchr", "li", "u32"],
+  ["bpf_strchrnul", "bpfStrchrnul", "li", "u32"],
+  ["bpf_strcmp", "bpfStrcmp", "ll", "u32"],
+  ["bpf_strcspn", "bpfStrcspn", "ll", "u32"],
+  ["bpf_strlen", "bpfStrlen", "l", "u32"],
+  ["bpf_strnchr", "bpfStrnchr", "lli", "u32"],
+  ["bpf_strnlen", "bpfStrnlen", "ll", "u32"],
+  ["bpf_strnstr", "bpfStrnstr", "lll", "u32"],
+  ["bpf_strrchr", "bpfStrrchr", "li", "u32"],
+  ["bpf_strspn", "bpfStrspn", "ll", "u32"],
+  ["bpf_strstr", "bpfStrstr", "ll", "u32"],
 ];
 
 /** The engines end the run themselves: no function of the runtime is called. */

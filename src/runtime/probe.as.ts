@@ -5,11 +5,11 @@
 import { EFAULT, ERANGE } from "../layout/layout.generated.as";
 
 /** Addresses below are no kernel addresses: the page that NULL points into. */
-const LOWEST: u64 = 4096;
+export const LOWEST_KERNEL_ADDRESS: u64 = 4096;
 
 /** Why `size` bytes at an address cannot be read, or 0. mm/maccess.c: copy_from_kernel_nofault. */
 export function kernelReadFault(address: u64, size: u32): i32 {
-  if (address < LOWEST) return -i32(ERANGE);
+  if (address < LOWEST_KERNEL_ADDRESS) return -i32(ERANGE);
   const end = u64(memory.size()) << 16;
   return address > end || u64(size) > end - address ? -i32(EFAULT) : 0;
 }

@@ -61,7 +61,7 @@ test("parts burn fuel from one pot, and trap where the instruction is", () => {
 test("a loop that may_goto leaves counts through parts", () => {
   const machine = new Machine();
   const program = machine.load(programSpec("r0 = 0\nagain:\nmay_goto out\nr0 += 1\ngoto again\nout:\nexit"), { longestFunction: 1 });
-  expect(machine.run(program, 0, 20_000_000n)).toBe(8_388_608n);
+  expect(machine.run(program, 0, 60_000_000n)).toBe(8_388_608n);
 });
 
 test("a program of 200,000 instructions with jumps to its end and back compiles, validates and runs", () => {
