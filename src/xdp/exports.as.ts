@@ -13,3 +13,4 @@ export {
   xdpDynptrSliceRdwr,
   xdpDynptrWrite,
 } from "./dynptr.as";
+export { xdpPullData } from "./pullData.as";

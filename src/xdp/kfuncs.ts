@@ -7,4 +7,5 @@ export const xdpKfuncRows: readonly KfuncRow[] = [
   ["bpf_dynptr_memset", "xdpDynptrMemset", "iiii", "u32"],
   ["bpf_dynptr_slice", "xdpDynptrSlice", "iiii", "u32"],
   ["bpf_dynptr_slice_rdwr", "xdpDynptrSliceRdwr", "iiii", "u32"],
+  ["bpf_xdp_pull_data", "xdpPullData", "ii", "u32"],
 ];

@@ -2,9 +2,10 @@ import { assemble } from "../../src/bpf/isa/index.ts";
 import type { MapSpec, ProgramSpec, ProgramTypeName } from "../../src/bpf/spec.ts";
 import { verify } from "../../src/bpf/verifier/index.ts";
 import { programTypes } from "../../src/dataplane/programTypes.ts";
-import { type Kernel, openKernel } from "../../src/kernel/index.ts";
+import { type Kernel, type KernelMap, type KernelProgram, openKernel } from "../../src/kernel/index.ts";
 import { layOutLoopback, TcTestRun, XdpTestRun } from "../../src/lab/testRun/index.ts";
 import { BPF_F_XDP_HAS_FRAGS, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_RINGBUF, CpuBlock } from "../../src/layout/index.ts";
+import { ProblemError } from "../../src/problem/index.ts";
 import {
   coldHelpers,
   createCpus,
@@ -128,9 +129,19 @@ function simulated(spec: ProgramSpec, program: SmallProgram, engine: Engine): Ou
   };
 }
 
+/** A rejection shows the end of the verifier's log. */
+function loadProgram(kernel: Kernel, spec: ProgramSpec, maps: ReadonlyMap<string, KernelMap>): KernelProgram {
+  try {
+    return kernel.loadProgram(spec, maps);
+  } catch (error) {
+    if (error instanceof ProblemError) throw new Error(`${error.message}\n${error.problem.hint}`);
+    throw error;
+  }
+}
+
 function inKernel(kernel: Kernel, spec: ProgramSpec, program: SmallProgram): Outcome {
   const maps = kernel.createMaps(spec.maps);
-  const loaded = kernel.loadProgram(spec, maps);
+  const loaded = loadProgram(kernel, spec, maps);
   const packet = program.packet ?? minimumFrame;
   const context = new Uint8Array(24);
   const view = new DataView(context.buffer);
@@ -152,14 +163,23 @@ export function inEveryEngine(program: SmallProgram): Record<"jit" | "interp", O
   return opened.ok && program.kernel !== false ? { ...engines, kernel: inKernel(opened.value, spec, program) } : engines;
 }
 
-/** The results of a program, which must be the same in both engines and in the live kernel. Packets must be too. */
+/** What two outcomes differ in; undefined where they do not. */
+function difference(ours: Outcome, theirs: Outcome): string | undefined {
+  if (ours.returned !== theirs.returned) return `returned ${ours.returned}, not ${theirs.returned}`;
+  const result = ours.results.findIndex((word, index) => word !== theirs.results[index]);
+  if (result >= 0) return `result ${result} is ${ours.results[result]}, not ${theirs.results[result]}`;
+  if (ours.packet.length !== theirs.packet.length) return `packet of ${ours.packet.length / 2} bytes, not ${theirs.packet.length / 2}`;
+  const at = [...ours.packet].findIndex((letter, index) => letter !== theirs.packet[index]) >> 1;
+  if (at >= 0) return `packet byte ${at} is ${ours.packet.slice(at * 2, at * 2 + 2)}, not ${theirs.packet.slice(at * 2, at * 2 + 2)}`;
+  return undefined;
+}
+
+/** The results of a program, which must be the same in both engines and in the live kernel. Returned values and packets must be too. */
 export function agreedResults(program: SmallProgram): readonly bigint[] {
   const { jit, interp, kernel } = inEveryEngine(program);
-  const seen = ({ returned, packet, results: words }: Outcome) => ({ returned, packet, results: words });
-  const told = JSON.stringify(seen(jit), (_, value) => (typeof value === "bigint" ? `${value}` : value));
   for (const [name, outcome] of Object.entries({ interp, ...(kernel === undefined ? {} : { kernel }) })) {
-    const other = JSON.stringify(seen(outcome), (_, value) => (typeof value === "bigint" ? `${value}` : value));
-    if (other !== told) throw new Error(`the compiler gives ${told}\n${name} gives ${other}`);
+    const found = difference(jit, outcome);
+    if (found !== undefined) throw new Error(`compiler beside ${name}: ${found}`);
   }
   if (JSON.stringify(jit.records) !== JSON.stringify(interp.records)) throw new Error("the engines' records differ");
   return jit.results;

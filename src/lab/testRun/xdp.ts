@@ -113,8 +113,8 @@ export class XdpTestRun {
     const pieces = [bytes.slice(meta, end)];
     for (let index = 0; index < Math.min(get("frag_count"), MAX_SKB_FRAGS); index++) {
       const fragment = this.#frags + index * XdpFragment.size;
-      const page = this.#pages + index * PAGE_SIZE;
-      pieces.push(bytes.slice(page, page + Math.min(XdpFragment.read(view, fragment, "length"), PAGE_SIZE)));
+      const start = XdpFragment.read(view, fragment, "address");
+      pieces.push(bytes.slice(start, start + Math.min(XdpFragment.read(view, fragment, "length"), PAGE_SIZE)));
     }
     const out = joined(pieces);
     if (out.length > dataSizeOut) return { errno: ENOSPC };
