@@ -76,7 +76,7 @@ export interface ProgramSpec {
    * variants apart counts for nothing. A call of a function that the kernel does not have, weak or not, is in `poisoned` as well.
    */
   readonly kfuncs?: ReadonlyMap<number, string>;
-/** First instruction of the function that bpf_throw ends the run with: `(cookie) → r0` of the program. Without one, r0 is the cookie. */
+  /** First instruction of the function that bpf_throw ends the run with: `(cookie) → r0` of the program. Without one, r0 is the cookie. */
   readonly exceptionCallback?: number;
   /** Instructions that a failed relocation poisoned, to what failed: they trap when they are reached. Of a ld_imm64, both halves may be here. */
   readonly poisoned?: ReadonlyMap<number, string>;
