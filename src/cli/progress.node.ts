@@ -1,4 +1,5 @@
 import { Presets, SingleBar } from "cli-progress";
+import { duration } from "../report/index.ts";
 
 /** Shows how far a long run is. Silent where standard error is no terminal. */
 export interface Progress {
@@ -20,6 +21,7 @@ export function startProgress(total: number): Progress {
       clearOnComplete: true,
       hideCursor: true,
       etaBuffer: 50,
+      formatTime: (seconds) => duration(seconds * 1e9),
     },
     Presets.shades_classic,
   );

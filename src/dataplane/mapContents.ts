@@ -1,3 +1,4 @@
+import { formatHex } from "../bpf/btf/index.ts";
 import { decodeKey, decodeMapValue, encodeKey, findProgram, readMapEntries } from "../bpf/elf/index.ts";
 import type { ProgramTypeName } from "../bpf/spec.ts";
 import {
@@ -7,6 +8,13 @@ import {
   BPF_MAP_TYPE_DEVMAP_HASH,
   BPF_MAP_TYPE_HASH_OF_MAPS,
   BPF_MAP_TYPE_PROG_ARRAY,
+  E2BIG,
+  EEXIST,
+  EINVAL,
+  ENODEV,
+  ENOMEM,
+  EOVERFLOW,
+  EPERM,
 } from "../layout/index.ts";
 import { ProblemError, type Result } from "../problem/index.ts";
 import type { BpfMap } from "../runtime/index.ts";
@@ -46,14 +54,15 @@ export function fillMap(place: ContentsPlace, map: BpfMap, contents: unknown): v
       return;
     default:
       for (const [index, { key, value, cpuValues }] of taken(readMapEntries(map.spec, contents)).entries()) {
-        const path = `${map.name}[${index}]`;
+        const path = `${map.name}[${Array.isArray(contents) ? index : (Object.keys(contents as object)[index] ?? index)}]`;
         write(map, key, cpuValues === undefined ? value! : perCpu(map, value, cpuValues), path);
       }
   }
 }
 
-/** A map's entries as values by BTF type (or hexadecimal), in bpftool's words. */
+/** A map's entries as values by BTF type (or hexadecimal), in bpftool's words; a ring buffer's records that nobody read, in hexadecimal. */
 export function dumpMap(map: BpfMap): unknown[] {
+  if (map.records !== undefined) return map.records.map((record) => ({ record: formatHex(record) }));
   return [...map.entries()].map(([key, value]) => ({
     key: decodeKey(map.spec, key),
     ...(value instanceof Uint8Array
@@ -127,8 +136,22 @@ function perCpu(
 
 function write(map: BpfMap, key: Uint8Array, value: Uint8Array | readonly Uint8Array[], path: string): void {
   const error = map.update(key, value);
-  if (error < 0) throw new ProblemError(problems.map_entry_refused({ path, errno: -error }));
+  if (error < 0)
+    throw new ProblemError(
+      problems.map_entry_refused({ path, reason: refusals.get(-error) ?? `error ${-error}`, limit: map.spec.maxEntries.toLocaleString("en-US") }),
+    );
 }
+
+/** What bpf(2) says to a user who updates a map. */
+const refusals: ReadonlyMap<number, string> = new Map([
+  [EPERM, "EPERM, it is frozen"],
+  [E2BIG, "E2BIG, it is full, or the index is past its end"],
+  [ENOMEM, "ENOMEM, no memory is left"],
+  [EEXIST, "EEXIST, there is such an entry"],
+  [ENODEV, "ENODEV, there is no such CPU"],
+  [EINVAL, "EINVAL, such an entry cannot be"],
+  [EOVERFLOW, "EOVERFLOW, the queue is too large"],
+]);
 
 function slotBytes(slot: number): Uint8Array {
   const bytes = new Uint8Array(4);

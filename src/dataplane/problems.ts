@@ -16,8 +16,8 @@ export const problems = defineProblems({
   },
   map_entry_form: { message: "{path}: {given} is not {expected}" },
   map_entry_refused: {
-    message: "{path}: the map refuses the entry (-{errno}, errno as Linux gives it)",
-    hint: "7 is E2BIG (no room, or an index past the end), 17 EEXIST, 22 EINVAL, 1 EPERM (frozen)",
+    message: "{path}: the map refuses the entry: {reason}",
+    hint: "the map holds {limit} entries at most; dump OBJECT --maps shows its type, sizes and flags",
   },
   repeat_needs_resident: {
     message: "{source} cannot be repeated: it is not held in memory",

@@ -57,8 +57,9 @@ export interface RunResult {
   readonly traps: readonly TrapResult[];
   /** What programs printed, in virtual time. */
   readonly trace: TraceReport;
-  /** Snapped packets that ran at their captured length. */
+  /** Packets that the capture had cut short, and those among them that were filled up with zeros; the others ran at their captured length. */
   readonly snapped: number;
+  readonly padded: number;
   /** Copies (broadcast, clone_redirect) that were counted but could not be given to `onOutcome`: a window holds records of so many only. */
   readonly unrecordedCopies: number;
   /** The run was stopped before its input ended (Ctrl-C). */

@@ -33,6 +33,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Told from time to time how many packets and bytes were steered so far. */
   readonly onProgress?: (packets: number, bytes: number) => void;
+  /** Fill packets that the capture cut short with zeros, as far as a frame holds; else they run at their captured length. */
+  readonly padSnapped?: boolean;
   /** Which way packets enter: as the capture says (the default), or all the same way. */
   readonly direction?: "capture" | "ingress" | "egress";
 }
@@ -71,6 +73,22 @@ const DIRECTIONS = { capture: 0, ingress: 1, egress: 2 } as const;
 const turn = (): Promise<void> =>
   new Promise((resolve) => (typeof setImmediate === "function" ? setImmediate(resolve) : setTimeout(resolve, 0)));
 
+/** What comes of `filled`; undefined when the run is to end first, as it may be when a source waits for its input (standard input). */
+async function orAborted(filled: Promise<boolean>, signal: AbortSignal | undefined): Promise<boolean | undefined> {
+  if (signal === undefined) return filled;
+  let abort = () => {};
+  const aborted = new Promise<undefined>((resolve) => {
+    abort = () => resolve(undefined);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+  });
+  try {
+    return await Promise.race([filled, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
 /** One replay: the main thread's part, and the start and end of the workers'. */
 export class Run {
   readonly #place: RunPlace;
@@ -85,6 +103,7 @@ export class Run {
   #inline: CpuRunner | undefined;
   #unrecordedCopies = 0;
   #workers: Workers | undefined;
+  #padded = 0;
   #lastTurn = performance.now();
   /** Interfaces of the source that have been given their devices. */
   #interfaces = 0;
@@ -128,7 +147,7 @@ export class Run {
     this.#onOutcome = options.onOutcome;
     this.#onWindow = options.onWindow;
     this.#prepare(source, options);
-    if (!source.resident) this.#windows.prepareToKeepBytes();
+    if (!source.resident || options.padSnapped) this.#windows.prepareToKeepBytes();
     await this.#start();
     const start = performance.now();
     try {
@@ -181,7 +200,7 @@ export class Run {
     SteerState.write(memory.view, layout.steer, "interface_count", count);
   }
 
-  async #feed(source: PacketSource, repeat: number, { signal, onProgress }: RunOptions): Promise<void> {
+  async #feed(source: PacketSource, repeat: number, { signal, onProgress, padSnapped }: RunOptions): Promise<void> {
     const { workers } = this.#place;
     for (let pass = 1; ; ) {
       await this.#waitForRoom();
@@ -192,9 +211,12 @@ export class Run {
       if (signal?.aborted) return;
       const slot = this.#windows.open();
       const filled = this.#windows.fill(source, slot);
-      const more = filled instanceof Promise ? await filled : filled;
+      const more = filled instanceof Promise ? await orAborted(filled, signal) : filled;
+      if (more === undefined) this.#windows.giveUpFilling();
+      if (padSnapped) this.#padded += this.#windows.padSnapped();
       this.#windows.publish();
       if (workers === 0) runWindow(this.#inlineRunner(), this.#control, this.#windows.published - 1, 1, () => {});
+      if (more === undefined) return;
       if (more) continue;
       if (pass++ >= repeat || source.problem !== null) return;
       this.#shiftTime();
@@ -316,6 +338,7 @@ export class Run {
       traps: trapResults(traps, this.#place.programs),
       trace: mergeTraces(reports.map((report) => report.trace)),
       snapped: SteerState.read(view, layout.steer, "snapped"),
+      padded: this.#padded,
       unrecordedCopies: this.#unrecordedCopies,
       interrupted,
     };

@@ -29,6 +29,7 @@ export class Windows {
   #published = 0;
   #harvested = 0;
   #spill = 0;
+  #givenUp = false;
 
   /** `finished` is given each window in its order; `advanced` is told when the source has read on, and may describe more interfaces. */
   constructor(
@@ -69,7 +70,7 @@ export class Windows {
         const count = this.#steering.captureWalk(source.state, staging, WINDOW_PACKETS);
         if (count === 0) {
           const more = source.advance();
-          if (more instanceof Promise) return more.then((came) => came && this.#goOn(source, slot));
+          if (more instanceof Promise) return more.then((came) => came && !this.#givenUp && this.#goOn(source, slot));
           if (!more) return false;
           this.#advanced(source);
           continue;
@@ -79,6 +80,11 @@ export class Windows {
       }
       if (this.#steering.steer(this.#layout.steer, slot) !== 0) return true;
     }
+  }
+
+  /** The run ends although the source still waits for input: what comes then finds no window to go into. */
+  giveUpFilling(): void {
+    this.#givenUp = true;
   }
 
   #goOn(source: PacketSource, slot: number): boolean | Promise<boolean> {
@@ -131,19 +137,49 @@ export class Windows {
     const count = WindowSlot.read(view, slot, "count");
     const descriptors = WindowSlot.read(view, slot, "descriptors");
     const size = this.#layout.frameSize;
-    const spill = this.#spill + (this.#published % this.#layout.slots.length) * WINDOW_PACKETS * size;
     for (let index = 0; index < count; index++) {
       const descriptor = descriptors + index * PacketDescriptor.size;
       const address = PacketDescriptor.read(view, descriptor, "address");
       const length = Math.min(PacketDescriptor.read(view, descriptor, "caplen"), size);
-      const to = spill + index * size;
+      const to = this.#ownRoom(index);
       if (address === to) continue;
       bytes.copyWithin(to, address, address + length);
       PacketDescriptor.write(view, descriptor, "address", to);
     }
   }
 
-  /** Sets room aside for `keepOpenBytes`; before the workers start. */
+  /**
+   * Fills those of the open window's packets up with zeros whose captured bytes are fewer than the wire had, as far as a frame can hold them, in room of their
+   * own. Gives how many there were.
+   */
+  padSnapped(): number {
+    const slot = this.#slot(this.#published);
+    const { view, bytes } = this.#memory;
+    const count = WindowSlot.read(view, slot, "count");
+    const descriptors = WindowSlot.read(view, slot, "descriptors");
+    let padded = 0;
+    for (let index = 0; index < count; index++) {
+      const descriptor = descriptors + index * PacketDescriptor.size;
+      const length = PacketDescriptor.read(view, descriptor, "length");
+      const caplen = PacketDescriptor.read(view, descriptor, "caplen");
+      if (caplen >= length || length > this.#layout.frameSize) continue;
+      const address = PacketDescriptor.read(view, descriptor, "address");
+      const to = this.#ownRoom(index);
+      bytes.copyWithin(to, address, address + caplen);
+      bytes.fill(0, to + caplen, to + length);
+      PacketDescriptor.write(view, descriptor, "address", to);
+      PacketDescriptor.write(view, descriptor, "caplen", length);
+      padded++;
+    }
+    return padded;
+  }
+
+  /** Where bytes of packet `index` of the open window may be kept. */
+  #ownRoom(index: number): number {
+    return this.#spill + ((this.#published % this.#layout.slots.length) * WINDOW_PACKETS + index) * this.#layout.frameSize;
+  }
+
+  /** Sets room aside for `keepOpenBytes` and `padSnapped`; before the workers start. */
   prepareToKeepBytes(): void {
     if (this.#spill !== 0) return;
     const size = this.#layout.slots.length * WINDOW_PACKETS * this.#layout.frameSize;

@@ -5,4 +5,5 @@ export { mapContentsText } from "./mapContents.ts";
 export { OutcomeCapture } from "./outcomeCapture.ts";
 export { programWasm } from "./programWasm.ts";
 export { runJson } from "./runJson.ts";
-export { type LoadedLine, loadedLines, mapLines, summaryText } from "./summary.ts";
+export { duration } from "./quantity.ts";
+export { type LoadedLine, loadedLines, type MapFilling, mapLines, summaryText } from "./summary.ts";

@@ -32,15 +32,15 @@ export function loadedLines(programs: readonly LoadedLine[]): string {
     .join("");
 }
 
-/** The result of a run as text: totals, fates, queues, drops, device counters. */
-export function summaryText(result: RunResult): string {
+/** The result of a run as text: totals, fates, queues, drops, device counters. Lists are broken into lines of `width`, where words allow. */
+export function summaryText(result: RunResult, width = 120): string {
   const sections = [
     headline(result),
     fateTable(result),
     queueTable(result),
     programTable(result),
     trapLines(result),
-    deviceLines(result),
+    deviceLines(result, width),
     traceLines(result),
   ];
   return sections.filter((section) => section !== "").join("\n");
@@ -54,16 +54,18 @@ function headline(result: RunResult): string {
   parts.push(`replayed in ${duration(result.elapsedNs)} on ${workers}${rate}`);
   const notes = [];
   if (result.interrupted) notes.push("interrupted: this is what was done so far");
-  if (result.snapped > 0) notes.push(cutShort(result.snapped));
+  if (result.snapped > result.padded) notes.push(cutShort(result.snapped - result.padded, false));
+  if (result.padded > 0) notes.push(cutShort(result.padded, true));
   if (result.unrecordedCopies > 0)
     notes.push(`${count(result.unrecordedCopies)} copies of packets are counted here but not written one by one`);
   return ` ${parts.join("   ")}\n${notes.map((note) => ` ${pc.yellow(note)}\n`).join("")}`;
 }
 
-const cutShort = (packets: number): string =>
-  packets === 1
-    ? "1 packet was cut short in the capture and ran at its captured length"
-    : `${count(packets)} packets were cut short in the capture and ran at their captured length`;
+const cutShort = (packets: number, padded: boolean): string => {
+  const one = packets === 1;
+  const then = padded ? "filled up with zeros" : `ran at ${one ? "its" : "their"} captured length`;
+  return `${count(packets)} ${plural(packets, "packet")} ${one ? "was" : "were"} cut short in the capture and ${then}`;
+};
 
 function fateTable(result: RunResult): string {
   const byFate = new Map<Fate, FateCount[]>();
@@ -122,12 +124,12 @@ function trapLines(result: RunResult): string {
     .join("");
 }
 
-function deviceLines(result: RunResult): string {
+function deviceLines(result: RunResult, width: number): string {
   return Object.entries(result.devices)
     .filter(([, counters]) => Object.keys(counters).length > 0)
     .map(([device, counters]) => {
       const listed = Object.entries(counters).map(([name, value]) => `${name} ${count(value)}`);
-      return wrap(` ${device}  `, listed, 120);
+      return wrap(` ${device}  `, listed, width);
     })
     .join("");
 }
@@ -147,14 +149,19 @@ function traceLines({ trace }: RunResult): string {
   return shown.join("") + (more > 0 ? ` … ${count(more)} more lines of bpf_trace_printk\n` : "");
 }
 
-/** How full the maps are: backends 12/512 · connections 4,980/65,536. Empty without maps. */
-export function mapLines(maps: readonly { readonly name: string; readonly used: number; readonly limit: number }[]): string {
+/** What a map holds in the end: entries in use of those it has room for, or records that programs wrote and nobody read. */
+export type MapFilling =
+  | { readonly name: string; readonly used: number; readonly limit: number }
+  | { readonly name: string; readonly records: number; readonly lost: number };
+
+/** How full the maps are: backends 12/512 · events 40 records, 3 lost. Empty without maps. */
+export function mapLines(maps: readonly MapFilling[], width = 120): string {
   if (maps.length === 0) return "";
-  return `\n${wrap(
-    " maps  ",
-    maps.map(({ name, used, limit }) => `${name} ${count(used)}/${count(limit)}`),
-    120,
-  )}`;
+  const items = maps.map((map) => {
+    if ("used" in map) return `${map.name} ${count(map.used)}/${count(map.limit)}`;
+    return `${map.name} ${count(map.records)} ${plural(map.records, "record")}${map.lost > 0 ? `, ${count(map.lost)} lost` : ""}`;
+  });
+  return `\n${wrap(" maps  ", items, width)}`;
 }
 
 /** `items` joined by " · " behind `lead`, broken into lines of at most `width`. */

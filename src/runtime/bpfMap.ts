@@ -11,6 +11,7 @@ import {
   BPF_MAP_TYPE_PERCPU_ARRAY,
   BPF_MAP_TYPE_PROG_ARRAY,
   BPF_MAP_TYPE_QUEUE,
+  BPF_MAP_TYPE_RINGBUF,
   BPF_MAP_TYPE_STACK,
   EINVAL,
   EPERM,
@@ -24,6 +25,7 @@ import { type SpecialField, specialFields } from "./mapFields.ts";
 import type { MapHost } from "./mapHost.ts";
 import { isPerCpu, isSparseArray } from "./mapRules.ts";
 import { problems } from "./problems.ts";
+import { peekRing, ringLost } from "./rings.ts";
 
 /** A value of a map: its bytes; in per-CPU kinds one array of bytes for each simulated CPU. */
 export type MapValue = Uint8Array | readonly Uint8Array[];
@@ -147,6 +149,16 @@ export class BpfMap {
     let count = 0;
     for (const _ of elementsInUse(this.#place)) count++;
     return count;
+  }
+
+  /** Records of a RINGBUF that nobody has taken, oldest first; undefined for other kinds. */
+  get records(): Uint8Array[] | undefined {
+    return this.spec.type === BPF_MAP_TYPE_RINGBUF ? peekRing(this.#host.memory, this) : undefined;
+  }
+
+  /** Records of a RINGBUF that found no room, since it was made; 0 for other kinds. */
+  get lost(): number {
+    return this.spec.type === BPF_MAP_TYPE_RINGBUF ? Number(ringLost(this.#host.memory, this)) : 0;
   }
 
   /** Entries that an LRU map gave up to make room for others, since it was made; undefined for other kinds. */

@@ -20,11 +20,20 @@ const wideWord = (memory: SimulatedMemory, address: number): BigUint64Array => n
  * are passed over. May run while programs write.
  */
 export function drainRing(memory: SimulatedMemory, map: BpfMap): Uint8Array[] {
+  const { samples, consumer } = waiting(memory, map);
+  Atomics.store(wideWord(memory, map.address + RingHeader.at.consumer), 0, consumer);
+  return samples;
+}
+
+/** What `drainRing` would take, left where it is. */
+export const peekRing = (memory: SimulatedMemory, map: BpfMap): Uint8Array[] => waiting(memory, map).samples;
+
+/** Samples that wait, and the consumer's position behind them. */
+function waiting(memory: SimulatedMemory, map: BpfMap): { readonly samples: Uint8Array[]; readonly consumer: bigint } {
   const { bytes, view } = memory;
   const ringSize = map.spec.maxEntries;
-  const consumerWord = wideWord(memory, map.address + RingHeader.at.consumer);
   const producer = Atomics.load(wideWord(memory, map.address + RingHeader.at.producer), 0);
-  const start = Atomics.load(consumerWord, 0);
+  const start = Atomics.load(wideWord(memory, map.address + RingHeader.at.consumer), 0);
   const samples: Uint8Array[] = [];
   let consumer = start;
   while (producer > consumer && producer - start <= BigInt(ringSize)) {
@@ -38,8 +47,7 @@ export function drainRing(memory: SimulatedMemory, map: BpfMap): Uint8Array[] {
     if ((header & BPF_RINGBUF_DISCARD_BIT) === 0) samples.push(bytes.slice(sampleAt, sampleAt + length));
     consumer += BigInt(size);
   }
-  Atomics.store(consumerWord, 0, consumer);
-  return samples;
+  return { samples, consumer };
 }
 
 /** Records of a RINGBUF that found no room so far. */

@@ -75,3 +75,16 @@ test("what an object lacks is told with the place where it should stand", async 
   expect(otherType.code).toBe(3);
   expect(otherType.stderr).toMatch(/holds no program of type xdp\n {3}in: programs\/policy\.o, offset \d+/);
 });
+
+test.each([
+  ["a MAC address that is none", 'settings:\n  - key: 0\n    value: { gateway: "02:00:00:zz" }\n', "a MAC address such as", ":3:14"],
+  ["an index past the end", "backends:\n  99999: { family: 4 }\n", "backends[99999]: the map refuses the entry: E2BIG", ":2:3"],
+  ["an alias to what it stands in", "backends:\n  1: &a { address: *a }\n", "an alias stands within what it names", ":2:20"],
+])("contents of a map, %s", async (_, text, said, place) => {
+  const file = join(folder, "contents.yaml");
+  writeFileSync(file, text);
+  const { code, stderr } = await replay("pcaps/shop.pcapng", "programs/balancer.o", "--map", file);
+  expect(code).toBe(3);
+  expect(stderr).toContain(said);
+  expect(stderr).toContain(`in: ${file}${place}\n`);
+});

@@ -10,7 +10,7 @@ function commandPage(): string {
   const lines = [
     "# The command line",
     "",
-    "Exit codes: 0 fine, 1 an expectation or comparison failed, 2 usage, 3 bad input, 4 a program was rejected, 130 interrupted. Tables go to standard output,",
+    "Exit codes: 0 fine, 1 an expectation or comparison failed, 2 usage, 3 bad input, 4 a program was rejected, 130 ended by Ctrl-C, 143 by SIGTERM. Tables go to standard output,",
     "errors and progress to standard error. `NO_COLOR` is honoured. Every error is listed in [errors.md](errors.md).",
     "",
     "Of a capture that is cut short or damaged, `replay` replays the packets before the fault, then names it and ends with exit code 3. Ctrl-C ends a replay with the",

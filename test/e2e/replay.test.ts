@@ -181,3 +181,59 @@ test.skipIf(process.platform === "win32")("an interrupt ends the run with the su
   expect(stdout).toContain(" interrupted: this is what was done so far");
   expect(status).toBe(130);
 });
+
+test.skipIf(process.platform === "win32")("an interrupt while standard input keeps still ends the run with the packets that came", async () => {
+  const path = join(folder, "waiting.jsonl");
+  const child = spawn(process.execPath, [CLI, "replay", "-", "--jsonl", path], { env: environment, stdio: ["pipe", "pipe", "pipe"] });
+  let stdout = "";
+  child.stdout.on("data", (chunk) => (stdout += chunk));
+  const capture = readFileSync("pcaps/firewall.pcap");
+  child.stdin.write(capture);
+  const asking = setInterval(() => child.kill("SIGINT"), 2_000);
+  const status = await new Promise((resolve) => child.on("close", resolve));
+  clearInterval(asking);
+  child.stdin.destroy();
+  expect(status).toBe(130);
+  expect(stdout).toContain(" 274 packets ");
+  expect(stdout).toContain(" interrupted: this is what was done so far");
+  expect(jsonLines(path)).toHaveLength(274);
+});
+
+test.skipIf(process.platform === "win32")("SIGTERM ends a run likewise, with its own exit code", async () => {
+  const child = spawn(process.execPath, [CLI, "replay", "pcaps/shop.pcapng", "--repeat", "1000000000"], { env: environment });
+  let stdout = "";
+  child.stdout.on("data", (chunk) => (stdout += chunk));
+  const asking = setInterval(() => child.kill("SIGTERM"), 3_000);
+  const status = await new Promise((resolve) => child.on("close", resolve));
+  clearInterval(asking);
+  expect(stdout).toContain(" interrupted: this is what was done so far");
+  expect(status).toBe(143);
+});
+
+test("--pad-snapped fills packets that were cut short up to their length on the wire", () => {
+  const capture = readFileSync("pcaps/firewall.pcap");
+  const wireLength = capture.readUInt32LE(24 + 12);
+  // The first packet alone, cut to 20 bytes.
+  const cut = Buffer.concat([capture.subarray(0, 24 + 16), capture.subarray(40, 60)]);
+  cut.writeUInt32LE(20, 24 + 8);
+  const path = join(folder, "cut.pcap");
+  writeFileSync(path, cut);
+  const plain = xdplane(["replay", path, "--jsonl", "-"]);
+  expect(JSON.parse(plain.stdout)).toMatchObject({ len: 20, out_len: 20 });
+  const out = join(folder, "padded.pcapng");
+  const padded = xdplane(["replay", path, "--pad-snapped", "--json", "-o", out]);
+  expect(padded.status).toBe(0);
+  expect(JSON.parse(padded.stdout)).toMatchObject({ packets: 1, snapped: 1, padded: 1 });
+  const written = readFileSync(out);
+  const whole = Buffer.concat([cut.subarray(40), Buffer.alloc(wireLength - 20)]);
+  expect(written.includes(whole)).toBe(true);
+  expect(xdplane(["replay", path, "--pad-snapped"]).stdout).toContain(" 1 packet was cut short in the capture and filled up with zeros\n");
+});
+
+test.each([
+  [["--deterministic", "--workers", "4"], "note: --deterministic runs all CPUs on one thread: --workers 4 is not used\n"],
+  [["--cpus", "2", "--workers", "4"], "note: 2 of the 4 workers run, one for each simulated CPU: --queues or --cpus make more\n"],
+  [["--cpus", "2", "--workers", "2"], ""],
+])("%j is told what becomes of its workers", (words, note) => {
+  expect(xdplane(["replay", "pcaps/firewall.pcap", ...words])).toMatchObject({ status: 0, stderr: note });
+});

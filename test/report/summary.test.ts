@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { RunResult } from "../../src/dataplane/index.ts";
 import { byteCount, duration, packetRate } from "../../src/report/quantity.ts";
-import { loadedLines, summaryText } from "../../src/report/summary.ts";
+import { loadedLines, mapLines, summaryText } from "../../src/report/summary.ts";
 
 const result: RunResult = {
   packets: 20_000,
@@ -27,6 +27,7 @@ const result: RunResult = {
   traps: [{ program: "balancer", instruction: 17, reason: "budget", source: "balancer.c:40", packets: 3 }],
   trace: { lines: [{ cpu: 1, nanoseconds: 3_600_000_012_345n, text: "hello\n" }], lost: 3 },
   snapped: 2,
+  padded: 0,
   unrecordedCopies: 0,
   interrupted: true,
 };
@@ -66,7 +67,8 @@ test("a run without packets says so", () => {
     traps: [],
     trace: { lines: [], lost: 0 },
     snapped: 0,
-    unrecordedCopies: 0,
+    padded: 0,
+  unrecordedCopies: 0,
     interrupted: false,
   };
   expect(summaryText(empty)).toContain(" no packets\n");
@@ -109,4 +111,14 @@ test.each([
   [packetRate(25_580_000), "25.6 Mpps"],
 ])("%s reads as %s", (actual, expected) => {
   expect(actual).toBe(expected);
+});
+
+test("maps show entries in use, ring buffers the records that wait, in lines of the width asked for", () => {
+  const maps = [
+    { name: "backends", used: 12, limit: 512 },
+    { name: "events", records: 1, lost: 0 },
+    { name: "log", records: 4096, lost: 17 },
+  ];
+  expect(mapLines(maps)).toBe("\n maps  backends 12/512 · events 1 record · log 4,096 records, 17 lost\n");
+  expect(mapLines(maps, 40)).toBe("\n maps  backends 12/512 · events 1 record\n       log 4,096 records, 17 lost\n");
 });

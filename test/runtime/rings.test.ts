@@ -10,6 +10,20 @@ const query = (machine: TestMachine, map: number, what: number): number =>
   Number(machine.call("ringbufQuery", map, BigInt(what)) as unknown);
 
 describe("RINGBUF", () => {
+  test("records that nobody took can be looked at, and those that found no room are counted", () => {
+    const machine = new TestMachine();
+    machine.useCpu(0);
+    const map = createMap(machine.host, ring);
+    const output = (size: number, fill: number) =>
+      machine.call("ringbufOutput", map.address, machine.put(0, new Uint8Array(size).fill(fill)), BigInt(size), 0n);
+    expect([output(4, 1), output(2000, 2), output(3000, 3)]).toEqual([0, 0, -EAGAIN]);
+    const records = [new Uint8Array(4).fill(1), new Uint8Array(2000).fill(2)];
+    expect(map.records).toEqual(records);
+    expect(map.lost).toBe(1);
+    expect(drainRing(machine.memory, map)).toEqual(records);
+    expect(map.records).toEqual([]);
+  });
+
   test("records come out in order, whole, without the discarded ones, whatever the sizes", () => {
     const machine = new TestMachine();
     machine.useCpu(0);

@@ -142,7 +142,7 @@ class Encoder {
       }
       if (type.kind === "int" && this.#asText(value, at, size * length)) return;
     }
-    if (!Array.isArray(value)) this.#wrong(value, `a list of ${length} (${typeText(type)})`);
+    if (!Array.isArray(value)) this.#wrong(value, `a list of ${length} (${typeText(type)})${size === 1 ? textForms(length) : ""}`);
     const list = value as readonly unknown[];
     if (list.length > length && size > 0)
       this.#walk.fail("value_too_many_elements", { given: list.length, type: `${typeText(type)}[${length}]`, expected: length });
@@ -205,6 +205,15 @@ class Encoder {
       this.#walk.inside(`.${name}`, () => write(name, given));
     }
   }
+}
+
+/** How `size` bytes may be written as one string, for a problem's text. */
+function textForms(size: number): string {
+  const hex = `, or hexadecimal bytes such as "${Array.from({ length: Math.min(size, 4) }, (_, index) => `0${index}`).join(" ")}${size > 4 ? " …" : ""}"`;
+  if (size === 4) return `, an IPv4 address such as "10.0.0.1"${hex}`;
+  if (size === 6) return `, a MAC address such as "02:00:00:00:00:01"${hex}`;
+  if (size === 16) return `, an IPv6 address such as "2001:db8::1"${hex}`;
+  return size > 1 ? hex : "";
 }
 
 /** An address in its usual form, or hexadecimal bytes that are told apart from numbers by their separators, of exactly that size. */

@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { availableParallelism, constants } from "node:os";
 import { type Command, Option } from "commander";
 import packageJson from "../../../package.json" with { type: "json" };
 import { Dataplane, type RunResult } from "../../dataplane/index.ts";
@@ -33,13 +33,11 @@ interface Options {
   readonly repeat: number;
   readonly direction: "capture" | "ingress" | "egress";
   readonly asEthernet?: true;
+  readonly padSnapped?: true;
   readonly json?: true;
   readonly jsonl?: string;
   readonly output?: string;
 }
-
-/** The exit code of a run that Ctrl-C ended, as shells count it: 128 and the signal. */
-const INTERRUPTED = 130;
 
 /** A capture is held in memory for --repeat up to this size, unpacked. */
 const RESIDENT_LIMIT = 1 << 30;
@@ -75,6 +73,7 @@ export function registerReplay(program: Command): void {
     .option("--jsonl <file>", "write one line of JSON a packet; - for standard output")
     .option("--repeat <n>", "replay the capture so often", wholeNumber("--repeat", 1, 1e9), 1)
     .option("--as-ethernet", "give packets that are not Ethernet (raw IP, Linux cooked, null) an Ethernet header")
+    .option("--pad-snapped", "fill packets that the capture cut short with zeros, up to their length on the wire")
     .addOption(new Option("--direction <way>", "which way packets enter").choices(["capture", "ingress", "egress"]).default("capture"))
     .addOption(new Option("--engine <name>", "what runs the programs").choices(["jit", "interp"]).default("jit"))
     .action((capture: string, options: Options) => replay(capture, devices, options));
@@ -95,6 +94,8 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
     deterministic: options.deterministic ?? false,
     openPool: openWorkerPool,
   });
+  const idle = unusedWorkers(options, dataplane);
+  if (idle !== undefined) process.stderr.write(`note: ${idle}\n`);
   const programs = new ReplayPrograms(dataplane, { strict: options.strict ?? false });
   for (const attachment of attachments(requests)) programs.attach(attachment);
   for (const request of options.map.flatMap(readMapOption)) programs.fill(request);
@@ -122,34 +123,43 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
   if (options.json) process.stdout.write(runJson(result, programs.lines, maps));
   // A capture of which nothing could be read has no summary, only its fault.
   else if (human && (result.packets > 0 || source.problem === null)) {
-    process.stdout.write(summaryText(result) + mapLines(programs.fillings()));
+    process.stdout.write(summaryText(result, lineWidth()) + mapLines(programs.fillings(), lineWidth()));
     if (maps !== null) process.stdout.write(`\n${mapContentsText(maps)}`);
   }
   for (const warning of source.warnings) process.stderr.write(`note: ${path}: ${warning}\n`);
-  if (result.interrupted) process.exitCode = INTERRUPTED;
   if (source.problem !== null) {
     process.stderr.write(formatProblem(inFile(source.problem, path)));
     process.exitCode = source.problem.exit;
   }
 }
 
-/** Runs the capture through; Ctrl-C ends it with what was taken in until then, a second one at once. */
+/**
+ * Runs the capture through. Ctrl-C (or SIGTERM) ends it with what was taken in until then, a second one at once. The exit code is then 128 and the signal's
+ * number, as shells count it.
+ */
 async function run(
   dataplane: Dataplane,
   source: CaptureSource,
   outputs: OutcomeOutputs,
   size: number,
-  { repeat, direction }: Options,
+  { repeat, direction, padSnapped }: Options,
 ): Promise<RunResult> {
   const stop = new AbortController();
-  const interrupt = () => stop.abort();
-  process.once("SIGINT", interrupt);
-  process.once("SIGTERM", interrupt);
   const progress = startProgress(size * repeat);
+  const interrupt = (signal: "SIGINT" | "SIGTERM") => {
+    process.exitCode = 128 + constants.signals[signal];
+    if (!stop.signal.aborted) return stop.abort();
+    // The bar has hidden the cursor, and would leave the terminal so.
+    progress.stop();
+    process.exit();
+  };
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
   try {
     return await dataplane.run(source, {
       repeat,
       direction,
+      padSnapped: padSnapped ?? false,
       signal: stop.signal,
       keepBytes: outputs.wantsBytes,
       onProgress: (packets, bytes) => progress.update(bytes, packets),
@@ -160,6 +170,8 @@ async function run(
     outputs.close();
     process.off("SIGINT", interrupt);
     process.off("SIGTERM", interrupt);
+    // Closing waits for the bytes that were asked for, which may never come.
+    if (stop.signal.aborted) process.stdin.destroy();
     await source.close();
   }
 }
@@ -172,6 +184,16 @@ const pickMac = (mac: string | undefined) => {
 
 /** One thread steers and reads; the others run CPUs. */
 const defaultWorkers = (): number => Math.max(1, Math.min(availableParallelism(), 64) - 1);
+
+/** What becomes of --workers where fewer threads run than it asks for; undefined where it is heeded. */
+function unusedWorkers({ workers = 0, deterministic }: Options, dataplane: Dataplane): string | undefined {
+  if (workers <= Math.max(dataplane.workers, 1)) return undefined;
+  if (deterministic) return `--deterministic runs all CPUs on one thread: --workers ${workers} is not used`;
+  return `${dataplane.workers} of the ${workers} workers run, one for each simulated CPU: --queues or --cpus make more`;
+}
+
+/** Columns for the summary: a terminal's, but no more than reads well; where there is none, all that reads well. */
+const lineWidth = (): number => Math.min(process.stdout.columns ?? 120, 120);
 
 const inFile = (problem: NonNullable<CaptureSource["problem"]>, file: string) =>
   problem.at.file === undefined ? { ...problem, at: { ...problem.at, file } } : problem;

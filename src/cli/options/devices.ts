@@ -27,6 +27,8 @@ type Draft = Omit<Mutable<DeviceRequest>, "addresses" | "ingress" | "egress"> & 
 };
 
 const MAC = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i;
+/** As many as an indirection table has entries. */
+const MOST_QUEUES = 128;
 const MODES: readonly string[] = ["native", "generic"] satisfies XdpMode[];
 
 /**
@@ -70,7 +72,7 @@ export class DeviceOptions {
   }
 
   queues(text: string): void {
-    this.#current.queues = wholeNumber("--queues", 1, 256)(text);
+    this.#current.queues = wholeNumber("--queues", 1, MOST_QUEUES)(text);
   }
 
   /** The devices in the order in which they were named. */
@@ -109,7 +111,7 @@ function applySetting(draft: Draft, setting: string, whole: string): void {
       draft.addresses.push(value);
       return;
     case "queues":
-      draft.queues = wholeNumber("--dev queues=", 1, 256)(value);
+      draft.queues = wholeNumber("--dev queues=", 1, MOST_QUEUES)(value);
       return;
     case "mode":
       draft.mode = parseMode(value, "--dev mode=");

@@ -5,7 +5,7 @@ import type { VerifiedProgram } from "../../bpf/verifier/index.ts";
 import { type ContentsPlace, type Dataplane, dumpMap, fillMap, type LoadedObject } from "../../dataplane/index.ts";
 import { fileFault } from "../../problem/fileFault.node.ts";
 import { ProblemError, type Result } from "../../problem/index.ts";
-import type { LoadedLine } from "../../report/index.ts";
+import type { LoadedLine, MapFilling } from "../../report/index.ts";
 import type { MapContentsRequest } from "../options/mapContents.node.ts";
 import { problems } from "../options/problems.ts";
 import type { Attachment } from "./request.ts";
@@ -72,10 +72,14 @@ export class ReplayPrograms {
     return dumped;
   }
 
-  /** Entries in use of each map, for the summary. */
-  fillings(): { readonly name: string; readonly used: number; readonly limit: number }[] {
+  /** What each map holds in the end, for the summary. */
+  fillings(): MapFilling[] {
     return [...this.#objects.values()].flatMap(({ loaded }) =>
-      loaded.maps.map((map) => ({ name: map.name, used: [...map.entries()].length, limit: map.spec.maxEntries })),
+      loaded.maps.map((map) =>
+        map.records === undefined
+          ? { name: map.name, used: map.used, limit: map.spec.maxEntries }
+          : { name: map.name, records: map.records.length, lost: map.lost },
+      ),
     );
   }
 
