@@ -138,7 +138,11 @@ function write(map: BpfMap, key: Uint8Array, value: Uint8Array | readonly Uint8A
   const error = map.update(key, value);
   if (error < 0)
     throw new ProblemError(
-      problems.map_entry_refused({ path, reason: refusals.get(-error) ?? `error ${-error}`, limit: map.spec.maxEntries.toLocaleString("en-US") }),
+      problems.map_entry_refused({
+        path,
+        reason: refusals.get(-error) ?? `error ${-error}`,
+        limit: map.spec.maxEntries.toLocaleString("en-US"),
+      }),
     );
 }
 

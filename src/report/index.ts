@@ -4,6 +4,6 @@ export { type ObjectParts, objectJson, objectText } from "./dumpObject.ts";
 export { mapContentsText } from "./mapContents.ts";
 export { OutcomeCapture } from "./outcomeCapture.ts";
 export { programWasm } from "./programWasm.ts";
-export { runJson } from "./runJson.ts";
 export { duration } from "./quantity.ts";
+export { runJson } from "./runJson.ts";
 export { type LoadedLine, loadedLines, type MapFilling, mapLines, summaryText } from "./summary.ts";

@@ -182,22 +182,25 @@ test.skipIf(process.platform === "win32")("an interrupt ends the run with the su
   expect(status).toBe(130);
 });
 
-test.skipIf(process.platform === "win32")("an interrupt while standard input keeps still ends the run with the packets that came", async () => {
-  const path = join(folder, "waiting.jsonl");
-  const child = spawn(process.execPath, [CLI, "replay", "-", "--jsonl", path], { env: environment, stdio: ["pipe", "pipe", "pipe"] });
-  let stdout = "";
-  child.stdout.on("data", (chunk) => (stdout += chunk));
-  const capture = readFileSync("pcaps/firewall.pcap");
-  child.stdin.write(capture);
-  const asking = setInterval(() => child.kill("SIGINT"), 2_000);
-  const status = await new Promise((resolve) => child.on("close", resolve));
-  clearInterval(asking);
-  child.stdin.destroy();
-  expect(status).toBe(130);
-  expect(stdout).toContain(" 274 packets ");
-  expect(stdout).toContain(" interrupted: this is what was done so far");
-  expect(jsonLines(path)).toHaveLength(274);
-});
+test.skipIf(process.platform === "win32")(
+  "an interrupt while standard input keeps still ends the run with the packets that came",
+  async () => {
+    const path = join(folder, "waiting.jsonl");
+    const child = spawn(process.execPath, [CLI, "replay", "-", "--jsonl", path], { env: environment, stdio: ["pipe", "pipe", "pipe"] });
+    let stdout = "";
+    child.stdout.on("data", (chunk) => (stdout += chunk));
+    const capture = readFileSync("pcaps/firewall.pcap");
+    child.stdin.write(capture);
+    const asking = setInterval(() => child.kill("SIGINT"), 2_000);
+    const status = await new Promise((resolve) => child.on("close", resolve));
+    clearInterval(asking);
+    child.stdin.destroy();
+    expect(status).toBe(130);
+    expect(stdout).toContain(" 274 packets ");
+    expect(stdout).toContain(" interrupted: this is what was done so far");
+    expect(jsonLines(path)).toHaveLength(274);
+  },
+);
 
 test.skipIf(process.platform === "win32")("SIGTERM ends a run likewise, with its own exit code", async () => {
   const child = spawn(process.execPath, [CLI, "replay", "pcaps/shop.pcapng", "--repeat", "1000000000"], { env: environment });

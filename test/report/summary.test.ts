@@ -68,7 +68,7 @@ test("a run without packets says so", () => {
     trace: { lines: [], lost: 0 },
     snapped: 0,
     padded: 0,
-  unrecordedCopies: 0,
+    unrecordedCopies: 0,
     interrupted: false,
   };
   expect(summaryText(empty)).toContain(" no packets\n");

@@ -72,7 +72,8 @@ function parse(text: string, file: string): ReadText {
     });
     return { value, file, place: (steps) => placeAt(offsetOf(document, steps)) };
   } catch (error) {
-    const reason = error instanceof RangeError ? "an alias stands within what it names" : error instanceof Error ? error.message : String(error);
+    const reason =
+      error instanceof RangeError ? "an alias stands within what it names" : error instanceof Error ? error.message : String(error);
     throw new ProblemError(problems.map_file_syntax({ reason }, placeAt(firstAlias(document))));
   }
 }
