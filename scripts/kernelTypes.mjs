@@ -1,9 +1,11 @@
-// Writes src/bpf/btf/linux618.generated.ts: the types of the running kernel (Linux 6.18, x86-64) that XDP and TC programs relocate against, cut out
+// Writes what the product knows of Linux 6.18 from a running one. src/bpf/elf/linux618Settings.generated.ts: the settings of its build that programs for
+// networking ask for. src/bpf/btf/linux618.generated.ts: the types of the running kernel (Linux 6.18, x86-64) that XDP and TC programs relocate against, cut out
 // of its BTF. `node scripts/kernelTypes.mjs [/sys/kernel/btf/vmlinux]`. What is kept: the types named below with all that they contain; what
 // they only point at stays as a forward declaration, unless it is named itself; functions tagged as kfuncs; the names of per-CPU variables.
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { gunzipSync } from "node:zlib";
 import { build as bundle } from "tsdown";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -15,8 +17,8 @@ const wanted = new Set(
     // Contexts of programs, and what the helpers take and give.
     "xdp_md __sk_buff bpf_sock bpf_tcp_sock bpf_sock_tuple bpf_sock_addr bpf_sock_ops bpf_xdp_sock bpf_fib_lookup bpf_tunnel_key bpf_xfrm_state",
     "bpf_redir_neigh bpf_flow_keys bpf_spin_lock bpf_res_spin_lock bpf_timer bpf_wq bpf_dynptr bpf_dynptr_kern bpf_list_head bpf_list_node",
-    "bpf_rb_root bpf_rb_node bpf_refcount bpf_task_work bpf_devmap_val bpf_cpumap_val bpf_lpm_trie_key bpf_lpm_trie_key_hdr",
-    "bpf_lpm_trie_key_u8 bpf_perf_event_value bpf_ct_opts bpf_xfrm_info bpf_xfrm_state_opts bpf_fou_encap bpf_crypto_params bpf_iter_num",
+    "bpf_rb_root bpf_rb_node bpf_refcount bpf_task_work bpf_devmap_val bpf_cpumap_val bpf_lpm_trie_key_hdr",
+    "bpf_lpm_trie_key_u8 bpf_perf_event_value bpf_ct_opts bpf_xfrm_state_opts bpf_crypto_params bpf_iter_num",
     "bpf_iter_bits bpf_iter_css bpf_iter_css_task bpf_iter_task bpf_iter_task_vma bpf_iter_kmem_cache bpf_tcp_req_attrs bpf_map_info",
     "bpf_prog_info bpf_btf_info bpf_link_info bpf_skb_data_end bpf_run_ctx bpf_redirect_info bpf_cpu_map_entry bpf_dtab_netdev",
     // Packets and devices as the kernel has them.
@@ -31,14 +33,14 @@ const wanted = new Set(
     "xfrm_state xfrm_address_t xfrm_id xfrm_md_info",
     // Headers.
     "ethhdr vlan_hdr vlan_ethhdr iphdr ipv6hdr ipv6_opt_hdr ipv6_rt_hdr frag_hdr ip_auth_hdr ip_esp_hdr tcphdr udphdr icmphdr icmp6hdr",
-    "igmphdr arphdr gre_base_hdr gre_full_hdr vxlanhdr genevehdr gtp1_header sctphdr mpls_label in_addr in6_addr sockaddr_in sockaddr_in6 sockaddr",
-    "pppoe_hdr pppoe_tag nd_msg ptphdr erspan_metadata erspan_base_hdr erspan_md2 mptcp_options_received tcp_options_received",
+    "igmphdr arphdr gre_base_hdr gre_full_hdr vxlanhdr genevehdr sctphdr mpls_label in_addr in6_addr sockaddr_in sockaddr_in6 sockaddr",
+    "pppoe_hdr pppoe_tag nd_msg erspan_metadata erspan_md2 mptcp_options_received tcp_options_received",
     // Scalars.
     "u8 u16 u32 u64 s8 s16 s32 s64 __u8 __u16 __u32 __u64 __s8 __s16 __s32 __s64 __le16 __le32 __le64 __be16 __be32 __be64 __sum16 __wsum",
     "size_t ssize_t bool gfp_t netdev_features_t sk_buff_data_t possible_net_t ktime_t atomic_t atomic64_t refcount_t spinlock_t pid_t uid_t",
     // Enums beside those of bpf and xdp.
     "tcp_ca_state ip_conntrack_info ip_conntrack_status ip_conntrack_dir nf_nat_manip_type nf_inet_hooks pkt_hash_types skb_drop_reason",
-    "netdev_xdp_act netdev_xdp_rx_metadata netdev_priv_flags netdev_tx xsk_buff sk_rst_reason tunnel_bits bpf_type_flag",
+    "netdev_xdp_act netdev_xdp_rx_metadata netdev_priv_flags netdev_tx sk_rst_reason bpf_type_flag",
   ].flatMap((line) => line.split(" ")),
 );
 const isWanted = (type) =>
@@ -186,3 +188,23 @@ writeFileSync(
   ].join("\n"),
 );
 process.stdout.write(`${extract.types.length - 1} types, ${cut.length} bytes\n`);
+
+/** Settings of the kernel's build that programs for networking ask for. */
+const settingNames =
+  /^CONFIG_(64BIT|BPF|BPF_.*|CGROUPS?|CGROUP_.*|NET|NET_.*|NETFILTER|NETFILTER_(ADVANCED|INGRESS|XTABLES)|NF_.*|NFT_.*|INET|INET_.*|IP_.*|IPV6|IPV6_.*|TCP_.*|XFRM.*|XDP_.*|VLAN.*|VXLAN|GENEVE|TUN|VETH|BRIDGE|BONDING|DUMMY|HZ|NR_CPUS|NUMA|PREEMPT.*|SMP|MMU|PAGE_SHIFT|PAGE_SIZE_.*|PGTABLE_LEVELS|X86|X86_64|JUMP_LABEL|KALLSYMS.*|DEBUG_INFO_BTF.*|DYNAMIC_FTRACE.*|FUNCTION_ERROR_INJECTION|SECURITY|LSM|ARCH_.*_SYSCALL.*|USER_NS|NAMESPACES|MPTCP.*|NETKIT|PAGE_POOL.*|SOCK_.*|RPS|RFS_ACCEL|XPS|BQL|NO_HZ.*|HIGH_RES_TIMERS)=/;
+const settings = gunzipSync(readFileSync("/proc/config.gz"))
+  .toString()
+  .split("\n")
+  .filter((line) => settingNames.test(line))
+  .sort();
+writeFileSync(
+  at("src/bpf/elf/linux618Settings.generated.ts"),
+  [
+    "// Written by scripts/kernelTypes.mjs from /proc/config.gz of Linux 6.18 (x86-64). Not for editing.",
+    "export const linux618Settings = `",
+    ...settings.map((line) => line.replaceAll(/[\\`$]/g, "\\$&")),
+    "`;",
+    "",
+  ].join("\n"),
+);
+process.stdout.write(`${settings.length} settings\n`);

@@ -24,7 +24,7 @@ export interface MapSpec {
   readonly btf?: Btf;
   readonly keyTypeId?: number;
   readonly valueTypeId?: number;
-  /** LIBBPF_PIN_BY_NAME, or any of iproute2's kinds of pinning: objects that name it share the map. */
+  /** LIBBPF_PIN_BY_NAME, or iproute2's PIN_GLOBAL_NS: objects that name it share the map. */
   readonly pinByName?: boolean;
   /** map_extra: hash functions of a BLOOM_FILTER, user address of an ARENA. */
   readonly mapExtra?: bigint;

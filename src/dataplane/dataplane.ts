@@ -120,6 +120,7 @@ export class Dataplane {
       loader: new ProgramLoader(this.host),
       engine: this.engine,
       cpus: cpuCount,
+      pinned: new Map(),
       loaded: (program) => {
         this.#run?.install(program.portable);
         this.#programs.push(program);

@@ -1,5 +1,5 @@
 import { findProgram, type ObjectFile, sizeMaps } from "../bpf/elf/index.ts";
-import type { ProgramSpec } from "../bpf/spec.ts";
+import type { MapSpec, ProgramSpec } from "../bpf/spec.ts";
 import { verify } from "../bpf/verifier/index.ts";
 import { BPF_MAP_TYPE_PROG_ARRAY } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
@@ -13,6 +13,8 @@ export interface LoadingPlace {
   readonly loader: ProgramLoader;
   readonly engine: Engine;
   readonly cpus: number;
+  /** Maps that objects share by name, as files under /sys/fs/bpf do. */
+  readonly pinned: Map<string, BpfMap>;
   /** Told of every program that was loaded. */
   readonly loaded: (program: LoadedProgram) => void;
   /** Whether a program that was loaded has not been unloaded since. */
@@ -28,6 +30,22 @@ export function loadProgram(place: LoadingPlace, spec: ProgramSpec, maps: readon
   return loaded;
 }
 
+/** The map that an object before pinned under the name. It must be what this one declares. libbpf: map_is_reuse_compat. */
+function sharedMap(pinned: ReadonlyMap<string, BpfMap>, spec: MapSpec): BpfMap | undefined {
+  const map = pinned.get(spec.name);
+  if (map === undefined) return undefined;
+  const differing = (["type", "keySize", "valueSize", "maxEntries", "flags", "mapExtra"] as const).find(
+    (field) => BigInt(map.spec[field] ?? 0) !== BigInt(spec[field] ?? 0),
+  );
+  if (differing === undefined) return map;
+  const [here, there] = [spec[differing] ?? 0, map.spec[differing] ?? 0];
+  throw new ProblemError(problems.map_pin_differs({ map: spec.name, what: pinnedFields[differing], here, there }));
+}
+
+const pinnedFields = {
+  ...{ type: "type", keySize: "key_size", valueSize: "value_size", maxEntries: "max_entries", flags: "map_flags", mapExtra: "map_extra" },
+} as const;
+
 /**
  * An object file in the machine: all its maps are made when it is opened here; a program is loaded when somebody asks for it, and with it those that
  * its PROG_ARRAYs name.
@@ -42,8 +60,17 @@ export class LoadedObject {
   constructor(place: LoadingPlace, object: ObjectFile) {
     this.#place = place;
     this.object = object;
-    this.maps = sizeMaps(object.maps, { cpus: place.cpus }).map((spec) => createMap(place.host, spec));
-    for (const map of this.maps) this.#fillInner(map);
+    const own = new Set<BpfMap>();
+    this.maps = sizeMaps(object.maps, { cpus: place.cpus }).map((spec) => {
+      const shared = spec.pinByName === true ? sharedMap(place.pinned, spec) : undefined;
+      if (shared !== undefined) return shared;
+      const map = createMap(place.host, spec);
+      own.add(map);
+      if (spec.pinByName === true) place.pinned.set(spec.name, map);
+      return map;
+    });
+    // Who finds a pinned map takes it as it is.
+    for (const map of own) this.#fillInner(map);
   }
 
   map(name: string): BpfMap | undefined {

@@ -19,6 +19,10 @@ export const problems = defineProblems({
     message: "{path}: the map refuses the entry: {reason}",
     hint: "the map holds {limit} entries at most; dump OBJECT --maps shows its type, sizes and flags",
   },
+  map_pin_differs: {
+    message: "map {map} is pinned by name with {what} {there} by an object before, and this one declares {here}",
+    hint: "objects that share a pinned map must declare it alike",
+  },
   repeat_needs_resident: {
     message: "{source} cannot be repeated: it is not held in memory",
     hint: "repeat a file of at most the size that fits the memory, not standard input",

@@ -156,7 +156,12 @@ const slotLines = ({ maps }: ObjectFile): string =>
     .join("");
 
 const externLines = ({ externs }: ObjectFile): string =>
-  externs.map(({ name, kind, weak }) => ` extern ${kind === "unknown" ? "" : `${kind} `}${name}${weak ? " (weak)" : ""}\n`).join("");
+  externs
+    .map(({ name, kind, weak, known }) => {
+      const facts = [weak ? "weak" : "", known ? "" : "not in the kernel"].filter((fact) => fact !== "").join(", ");
+      return ` extern ${kind === "unknown" ? "" : `${kind} `}${name}${facts === "" ? "" : ` (${facts})`}\n`;
+    })
+    .join("");
 
 /** CO-RE relocations in the order of the code: what each asks for, and what it became. */
 function relocationTable({ coreRelocations }: ObjectFile): string {

@@ -27,7 +27,7 @@ test("without options there is an overview, with them only what was asked for", 
   for (const part of ["policy.o   BPF object", " ingress   tc ", " policies   hash ", " section "]) expect(overview).toContain(part);
   expect(overview).not.toContain("r0 = ");
   expect(dump({ maps: true })).not.toContain(" ingress ");
-  expect(dump({ btf: true })).toContain("struct policy_key {");
+  expect(dump({ types: true })).toContain("struct policy_key {");
   const egress = dump({ program: "egress" });
   expect(egress).toContain("Disassembly of program egress, section tc:");
   expect(egress).not.toContain("program ingress");

@@ -82,19 +82,23 @@ export interface ElfImage {
   readonly relocations: ReadonlyMap<number, readonly ElfRelocation[]>;
 }
 
-/** Reads an ELF64 relocatable object for BPF, of either byte order. Throws a ProblemError with the offset of what is wrong. */
-export function readElf(bytes: Uint8Array, file: string): ElfImage {
-  const whole = checkHeader(bytes, file);
+/**
+ * Reads an ELF64 relocatable object for BPF, of either byte order; with "any", an executable for any machine as well. Throws a ProblemError with the offset
+ * of what is wrong.
+ */
+export function readElf(bytes: Uint8Array, file: string, kind: "bpf" | "any" = "bpf"): ElfImage {
+  const whole = checkHeader(bytes, file, kind);
   const headers = sectionHeaders(whole);
   const names = new StringTable(headers.names, "sections");
   const sections = headers.raw.map((raw, index) => section(whole, names, raw, index));
   const stored = sections.reduce((sum, { data }) => sum + data.length, 0);
   if (stored > bytes.length) throw new ProblemError(elfProblems.elf_sections_overlap({ stored, size: bytes.length }, { file, offset: 40 }));
+  if (kind === "any") return { file, littleEndian: whole.littleEndian, sections, symbols: [], relocations: new Map() };
   const symbols = readSymbols(whole, headers.raw, sections);
   return { file, littleEndian: whole.littleEndian, sections, symbols, relocations: readRelocations(headers.raw, sections, symbols) };
 }
 
-function checkHeader(bytes: Uint8Array, file: string): FileRange {
+function checkHeader(bytes: Uint8Array, file: string, kind: "bpf" | "any"): FileRange {
   const fail = (problem: keyof typeof elfProblems, offset: number, details = {}): never => {
     throw new ProblemError(elfProblems[problem](details, { file, offset }));
   };
@@ -104,6 +108,7 @@ function checkHeader(bytes: Uint8Array, file: string): FileRange {
   whole.part(0, ELF_HEADER_SIZE, "the ELF header");
   if (bytes[4] !== 2) fail("elf_not_64", 4, { class: bytes[4] });
   if (order !== 1 && order !== 2) fail("elf_bad_byte_order", 5, { order });
+  if (kind === "any") return whole;
   const type = whole.u16(16, "the ELF header");
   if (type !== ET_REL) fail("elf_not_relocatable", 16, { type });
   const machine = whole.u16(18, "the ELF header");

@@ -5,39 +5,6 @@ import { type ElfImage, SHN_UNDEF, STB_WEAK } from "./image.ts";
 import type { PlacedMap } from "./placedMap.ts";
 import { elfProblems } from "./problems.ts";
 
-/**
- * Kernel configuration that programs ask for, as in /proc/config.gz of the Linux 6.18 (x86-64) that the recorded cases come from: "y", "m", "n", a number, or a
- * string in double quotes. LINUX_KERNEL_VERSION is KERNEL_VERSION(6, 18, 0); the two others are libbpf's own.
- */
-export const kernelConfiguration: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    LINUX_KERNEL_VERSION: String((6 << 16) | (18 << 8)),
-    LINUX_HAS_BPF_COOKIE: "1",
-    LINUX_HAS_SYSCALL_WRAPPER: "1",
-    CONFIG_64BIT: "y",
-    CONFIG_BPF: "y",
-    CONFIG_BPF_JIT: "y",
-    CONFIG_BPF_JIT_ALWAYS_ON: "y",
-    CONFIG_BPF_SYSCALL: "y",
-    CONFIG_CGROUPS: "y",
-    CONFIG_CGROUP_BPF: "y",
-    CONFIG_HZ: "250",
-    CONFIG_INET: "y",
-    CONFIG_IPV6: "y",
-    CONFIG_MMU: "y",
-    CONFIG_NET: "y",
-    CONFIG_NET_CLS_ACT: "y",
-    CONFIG_NET_CLS_BPF: "y",
-    CONFIG_NET_SCH_INGRESS: "y",
-    CONFIG_NR_CPUS: "256",
-    CONFIG_PAGE_SHIFT: "12",
-    CONFIG_SMP: "y",
-    CONFIG_X86: "y",
-    CONFIG_X86_64: "y",
-    CONFIG_XDP_SOCKETS: "y",
-  }),
-);
-
 /** Where an extern of .kconfig stands in its map; `fault` says why reading it must trap. */
 interface KconfigVariable {
   readonly offset: number;

@@ -16,6 +16,8 @@ const SMALLEST = 16;
 const WITH_FLAGS = 20;
 const OF_SAMPLES = 28;
 const OF_IPROUTE2 = [36, 40];
+/** iproute2's pinning of a map that objects share; 1 shares it between loads of one object only. include/bpf_elf.h: PIN_GLOBAL_NS, custom paths above. */
+const PIN_GLOBAL = 2;
 /** iproute2's inner_idx of a map that is to be the template only. */
 const NO_INDEX = 0xffffffff;
 
@@ -60,7 +62,7 @@ function mapsOfSection(image: ElfImage, section: ElfSection): LegacyMap[] {
       valueSize: word(2),
       maxEntries: word(3),
       flags: size >= WITH_FLAGS ? word(4) : 0,
-      ...(iproute2 && word(6) !== 0 ? { pinByName: true } : {}),
+      ...(iproute2 && word(6) >= PIN_GLOBAL ? { pinByName: true } : {}),
       ...(iproute2 && word(5) !== 0 ? { iproute2Id: word(5) } : {}),
       section: section.name,
     };

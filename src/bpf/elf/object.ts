@@ -7,7 +7,8 @@ import { type ExternSymbol, externSymbols } from "./externs.ts";
 import { type ElfFunction, functionsOf } from "./functions.ts";
 import { asRun, globalMaps, withSectionOffsets } from "./globalMaps.ts";
 import { type ElfImage, type ElfSection, readElf } from "./image.ts";
-import { kconfigMap, kernelConfiguration } from "./kconfig.ts";
+import { kconfigMap } from "./kconfig.ts";
+import { kernelConfiguration } from "./kernelConfiguration.ts";
 import { legacyMaps, slotOfSection } from "./legacyMaps.ts";
 import { Linker } from "./link.ts";
 import type { PlacedMap } from "./placedMap.ts";
@@ -88,7 +89,7 @@ function open(bytes: Uint8Array, { file, kconfig: settings, target = linux618() 
   if (!image.littleEndian) warnings.push(elfProblems.elf_big_endian({}, { file, offset: 5 }));
   const { btf, ext } = typeInformation(image, warnings);
   const functions = functionsOf(image);
-  const known = settings === undefined ? kernelConfiguration : new Map([...kernelConfiguration, ...settings]);
+  const known = settings === undefined ? kernelConfiguration() : new Map([...kernelConfiguration(), ...settings]);
   const kconfig = byTypes(image, () => kconfigMap(image, btf, known, warnings));
   const maps: PlacedMap[] = [
     ...image.sections
@@ -98,8 +99,8 @@ function open(bytes: Uint8Array, { file, kconfig: settings, target = linux618() 
     ...globalMaps(image, btf, warnings),
     ...(kconfig === null ? [] : [kconfig.map]),
   ];
-  const externs = externSymbols(image, btf);
-  warnings.push(...missingExterns(externs, target, file));
+  const externs = externSymbols(image, btf, target, known);
+  warnings.push(...missingExterns(externs, file));
   const core = new CoreRelocations(btf, ext?.relocations ?? [], target);
   warnings.push(...coreWarnings(core.decided, target, file));
   const linker = new Linker(image, { functions, maps, kconfig, externs, core, target, ext });
@@ -151,11 +152,10 @@ function open(bytes: Uint8Array, { file, kconfig: settings, target = linux618() 
 }
 
 /** What the kernel must have and has not: libbpf refuses such objects. */
-const missingExterns = (externs: readonly ExternSymbol[], target: TargetTypes, file: string): Problem[] =>
-  externs.flatMap(({ name, kind, weak }) => {
-    if (weak || kind === "kconfig" || (kind === "kfunc" && target.hasFunction(name))) return [];
-    return [elfProblems.elf_symbol_unresolved({ name }, { file })];
-  });
+const missingExterns = (externs: readonly ExternSymbol[], file: string): Problem[] =>
+  externs.flatMap(({ name, kind, weak, known }) =>
+    weak || kind === "kconfig" || (kind === "kfunc" && known) ? [] : [elfProblems.elf_symbol_unresolved({ name }, { file })],
+  );
 
 /** What is worth saying of the CO-RE relocations: those that libbpf refuses, and those whose answer depends on types that are not built in. */
 function coreWarnings(decided: readonly DecidedRelocation[], target: TargetTypes, file: string): Problem[] {

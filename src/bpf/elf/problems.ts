@@ -40,6 +40,15 @@ export const elfProblems = defineProblems({
   elf_no_program_of_type: { message: "{file} holds no program of type {wanted}", hint: "its programs are {names}" },
   setting_malformed: { message: "{setting} sets nothing", hint: "write NAME=VALUE or MAP.max_entries=N", exit: 2 },
   setting_unknown: { message: "{file} has no global variable or map that {name} could set", hint: "there are {names}", exit: 2 },
+  elf_no_types: {
+    message: "this ELF file has no section .BTF",
+    hint: "give raw BTF, or a vmlinux that was built with CONFIG_DEBUG_INFO_BTF",
+  },
+  kconfig_malformed: {
+    message: "{text} is no kernel setting",
+    hint: 'write CONFIG_NAME=y, =m, =NUMBER or ="TEXT", or give a file of such lines',
+    exit: 2,
+  },
   setting_entries: { message: "{name}={text}: expected a whole number below 2^32", exit: 2 },
   map_contents_form: {
     message: "{path}: {given} given, expected a list of elements",

@@ -7,6 +7,7 @@ import { type Problem, ProblemError } from "../../problem/index.ts";
 import { dumpCapture } from "../../report/dumpCapture.node.ts";
 import { formatProblem } from "../failure.node.ts";
 import { wholeNumber } from "../options/number.ts";
+import { objectOptions } from "../options/objects.node.ts";
 import { problems } from "../options/problems.ts";
 import { beginsObject, dumpObject, type ObjectDumpOptions } from "./dumpObject.node.ts";
 
@@ -32,7 +33,7 @@ interface Dumper {
 const dumpers: readonly Dumper[] = [
   {
     kind: "an object",
-    options: ["program", "insns", "maps", "btf", "sections", "wasm"],
+    options: ["program", "insns", "maps", "types", "sections", "wasm", "set", "btf", "kconfig"],
     begins: beginsObject,
     dump: async (input, name, options, out) => {
       out(dumpObject(await allBytes(input), name, options));
@@ -49,15 +50,14 @@ const dumpers: readonly Dumper[] = [
 
 /** `dump FILE`: what a file holds. */
 export function registerDump(program: Command): void {
-  program
-    .command("dump")
+  objectOptions(program.command("dump"))
     .description("show what is in a BPF object (programs, maps, types, instructions) or a capture (interfaces, packets, options)")
     .argument("<file>", "an ELF object, or a pcap or pcapng file, packed with gzip or not; - for standard input")
     .option("--json", "as one JSON object")
     .option("--program <name>", "object: the instructions of this program only")
     .option("--insns", "object: instructions, with functions and source lines")
     .option("--maps", "object: maps, with the first values of global data")
-    .option("--btf", "object: types, as C")
+    .option("--types", "object: types, as C")
     .option("--sections", "object: all sections of the ELF file")
     .option("--wasm", "object: the WebAssembly that programs become, as text")
     .option("--summary", "capture: only what it comes to: packets, bytes, times, digest")

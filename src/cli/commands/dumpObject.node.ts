@@ -1,15 +1,16 @@
-import { findProgram, type ObjectFile, openObject } from "../../bpf/elf/index.ts";
+import { findProgram, type ObjectFile } from "../../bpf/elf/index.ts";
 import type { ProgramSpec } from "../../bpf/spec.ts";
 import { ProblemError, type Result } from "../../problem/index.ts";
 import { type ObjectParts, objectJson, objectText, programWasm } from "../../report/index.ts";
+import { ObjectOpener, type ObjectOptions } from "../options/objects.node.ts";
 import { problems } from "../options/problems.ts";
 
 /** The options of `dump` that concern objects. */
-export interface ObjectDumpOptions {
+export interface ObjectDumpOptions extends ObjectOptions {
   readonly program?: string;
   readonly insns?: boolean;
   readonly maps?: boolean;
-  readonly btf?: boolean;
+  readonly types?: boolean;
   readonly sections?: boolean;
   readonly wasm?: boolean;
   readonly json?: boolean;
@@ -21,7 +22,9 @@ export const beginsObject = (magic: Uint8Array): boolean =>
 
 /** The text that `dump OBJECT` prints. Throws a ProblemError for what is no object, or holds no program of the name asked for. */
 export function dumpObject(bytes: Uint8Array, file: string, options: ObjectDumpOptions): string {
-  const object = taken(openObject(bytes, { file }));
+  const opener = new ObjectOpener(options);
+  const object = opener.open(bytes, file);
+  opener.checkSettings();
   const only = options.program === undefined ? undefined : taken(findProgram(object, options.program));
   if (options.wasm) return wasmText(object, only);
   const parts = partsAsked(options);
@@ -38,10 +41,10 @@ function wasmText({ file, programs }: ObjectFile, only: Pick<ProgramSpec, "name"
 }
 
 /** The parts that were named; with none named an overview as text, everything as JSON. */
-function partsAsked({ program, insns, maps, btf, sections, json }: ObjectDumpOptions): ObjectParts {
+function partsAsked({ program, insns, maps, types, sections, json }: ObjectDumpOptions): ObjectParts {
   const instructions = insns === true || program !== undefined;
-  if (instructions || maps || btf || sections)
-    return { instructions, maps: maps === true, types: btf === true, sections: sections === true, programs: false };
+  if (instructions || maps || types || sections)
+    return { instructions, maps: maps === true, types: types === true, sections: sections === true, programs: false };
   return { sections: true, programs: true, maps: true, types: json === true, instructions: json === true };
 }
 

@@ -13,13 +13,14 @@ import { formatProblem } from "../failure.node.ts";
 import { DeviceOptions } from "../options/devices.ts";
 import { readMapOption } from "../options/mapContents.node.ts";
 import { wholeNumber } from "../options/number.ts";
+import { ObjectOpener, type ObjectOptions, objectOptions } from "../options/objects.node.ts";
 import { problems } from "../options/problems.ts";
 import { startProgress } from "../progress.node.ts";
 import { OutcomeOutputs } from "../replay/outputs.node.ts";
 import { ReplayPrograms } from "../replay/programs.node.ts";
 import { attachments, dataplaneDevices, neighbours, routes } from "../replay/request.ts";
 
-interface Options {
+interface Options extends ObjectOptions {
   readonly cpus?: number;
   readonly workers?: number;
   readonly deterministic?: true;
@@ -45,8 +46,7 @@ const RESIDENT_LIMIT = 1 << 30;
 export function registerReplay(program: Command): void {
   const devices = new DeviceOptions();
   const list = (text: string, before: readonly string[]) => [...before, text];
-  program
-    .command("replay")
+  objectOptions(program.command("replay"))
     .description("replay a capture through programs on simulated devices and tell what became of every packet")
     .argument("<capture>", "a pcap or pcapng file, packed with gzip or not; - for standard input")
     .option(
@@ -96,8 +96,10 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
   });
   const idle = unusedWorkers(options, dataplane);
   if (idle !== undefined) process.stderr.write(`note: ${idle}\n`);
-  const programs = new ReplayPrograms(dataplane, { strict: options.strict ?? false });
+  const opener = new ObjectOpener(options);
+  const programs = new ReplayPrograms(dataplane, { opener, strict: options.strict ?? false });
   for (const attachment of attachments(requests)) programs.attach(attachment);
+  opener.checkSettings();
   for (const request of options.map.flatMap(readMapOption)) programs.fill(request);
 
   const input = path === "-" ? await throughPcapParser(bytesFromStream(process.stdin)) : bytesFromFile(path);

@@ -23,6 +23,7 @@ export const problems = defineProblems({
     message: "{file} does not hold an object from map names to contents",
     hint: "give the map's name with --map NAME={file}, or put the contents under its name",
   },
+  option_file_unreadable: { message: "{option} {path} cannot be read: {reason}" },
   dump_wasm_none: {
     message: "{name} of {file} is not an XDP or TC program: only those are compiled",
     hint: "dump shows the types of all programs",

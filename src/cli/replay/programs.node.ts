@@ -1,25 +1,28 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { type ObjectFile, openObject, selectProgram } from "../../bpf/elf/index.ts";
+import { type ObjectFile, selectProgram } from "../../bpf/elf/index.ts";
 import type { VerifiedProgram } from "../../bpf/verifier/index.ts";
 import { type ContentsPlace, type Dataplane, dumpMap, fillMap, type LoadedObject } from "../../dataplane/index.ts";
 import { fileFault } from "../../problem/fileFault.node.ts";
 import { ProblemError, type Result } from "../../problem/index.ts";
 import type { LoadedLine, MapFilling } from "../../report/index.ts";
 import type { MapContentsRequest } from "../options/mapContents.node.ts";
+import type { ObjectOpener } from "../options/objects.node.ts";
 import { problems } from "../options/problems.ts";
 import type { Attachment } from "./request.ts";
 
 /** The objects of a replay: each file is opened once, so that its programs share its maps. */
 export class ReplayPrograms {
   readonly #dataplane: Dataplane;
+  readonly #opener: ObjectOpener;
   readonly #strict: boolean;
   readonly #objects = new Map<string, { readonly loaded: LoadedObject; readonly type: Attachment["type"] }>();
   readonly #lines: LoadedLine[] = [];
 
   /** `strict`: programs with instructions that would trap for want of what they ask for are refused. */
-  constructor(dataplane: Dataplane, { strict }: { readonly strict: boolean }) {
+  constructor(dataplane: Dataplane, { opener, strict }: { readonly opener: ObjectOpener; readonly strict: boolean }) {
     this.#dataplane = dataplane;
+    this.#opener = opener;
     this.#strict = strict;
   }
 
@@ -57,7 +60,10 @@ export class ReplayPrograms {
       const names = [...this.#objects.values()].flatMap(({ loaded }) => loaded.maps.map((map) => map.name));
       throw new ProblemError(problems.map_unknown({ map: name, names: names.join(", ") || "none" }, place()));
     }
+    const filled = new Set<unknown>();
     for (const { loaded, type } of owners) {
+      // Objects that share a pinned map give it its contents once.
+      if (filled.has(loaded.map(name)) || !filled.add(loaded.map(name))) continue;
       const around: ContentsPlace = { object: loaded, programType: type, ifindex: (device) => this.#dataplane.device(device)?.ifindex };
       inContents(place, () => fillMap(around, loaded.map(name)!, contents));
     }
@@ -66,27 +72,28 @@ export class ReplayPrograms {
   /** Contents of all maps by name; those of objects that share a name carry the object's too. */
   dump(): Record<string, unknown> {
     const dumped: Record<string, unknown> = {};
+    const seen = new Set<unknown>();
     for (const [path, { loaded }] of this.#objects) {
-      for (const map of loaded.maps) dumped[map.name in dumped ? `${basename(path)}:${map.name}` : map.name] = dumpMap(map);
+      for (const map of loaded.maps.filter((one) => !seen.has(one) && seen.add(one)))
+        dumped[map.name in dumped ? `${basename(path)}:${map.name}` : map.name] = dumpMap(map);
     }
     return dumped;
   }
 
   /** What each map holds in the end, for the summary. */
   fillings(): MapFilling[] {
-    return [...this.#objects.values()].flatMap(({ loaded }) =>
-      loaded.maps.map((map) =>
-        map.records === undefined
-          ? { name: map.name, used: map.used, limit: map.spec.maxEntries }
-          : { name: map.name, records: map.records.length, lost: map.lost },
-      ),
+    const maps = new Set([...this.#objects.values()].flatMap(({ loaded }) => loaded.maps));
+    return [...maps].map((map) =>
+      map.records === undefined
+        ? { name: map.name, used: map.used, limit: map.spec.maxEntries }
+        : { name: map.name, records: map.records.length, lost: map.lost },
     );
   }
 
   #open(path: string, type: Attachment["type"]): LoadedObject {
     const known = this.#objects.get(path);
     if (known !== undefined) return known.loaded;
-    const object = taken(openObject(readObject(path), { file: path }));
+    const object = this.#opener.open(readObject(path), path);
     const loaded = inFile(path, () => this.#dataplane.open(object), mapsOffset(object));
     this.#objects.set(path, { loaded, type });
     return loaded;

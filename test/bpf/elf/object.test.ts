@@ -116,11 +116,11 @@ test("what the kernel would have to provide is listed, and code that needs it is
   const object = open("externs");
   expect(object.externs).toEqual(
     expect.arrayContaining([
-      { name: "bpf_xdp_metadata_rx_hash", kind: "kfunc", weak: false },
-      { name: "bpf_made_up", kind: "kfunc", weak: true },
-      { name: "bpf_prog_active", kind: "ksym", weak: true },
-      { name: "no_such_variable", kind: "ksym", weak: false },
-      { name: "CONFIG_MADE_UP", kind: "kconfig", weak: false },
+      { name: "bpf_xdp_metadata_rx_hash", kind: "kfunc", weak: false, known: true },
+      { name: "bpf_made_up", kind: "kfunc", weak: true, known: false },
+      { name: "bpf_prog_active", kind: "ksym", weak: true, known: true },
+      { name: "no_such_variable", kind: "ksym", weak: false, known: false },
+      { name: "CONFIG_MADE_UP", kind: "kconfig", weak: false, known: false },
     ]),
   );
   const [entry] = object.programs;

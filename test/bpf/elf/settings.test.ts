@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { decodeMapValue, type ObjectFile, openObject, withSettings } from "../../../src/bpf/elf/index.ts";
+import { decodeMapValue, type ObjectFile, openObject, settingsFor, unknownSetting, withSettings } from "../../../src/bpf/elf/index.ts";
 
 const file = "test/bpf/elf/objects/everything.clang19.o";
 const opened = openObject(new Uint8Array(readFileSync(file)), { file });
@@ -45,4 +45,21 @@ test("what cannot be set is refused by name", () => {
   expect(problem("nothing=1")).toBe(`2 ${file} has no global variable or map that nothing could set`);
   expect(problem("limit=4294967296")).toBe("2 limit: 4294967296 does not fit unsigned int (unsigned, 32 bits)");
   expect(problem("flows.max_entries=many")).toBe("2 flows.max_entries=many: expected a whole number below 2^32");
+});
+
+test("a section may stand in front of a variable, with its dot or without", () => {
+  expect(dataOf(set("rodata.limit=1"), ".rodata")).toEqual({ limit: 1 });
+  expect(dataOf(set(".rodata.limit=2"), ".rodata")).toEqual({ limit: 2 });
+  expect(dataOf(set(".data.hot.hot=3"), ".data.hot")).toEqual({ hot: 3 });
+  expect(withSettings(object, ["bss.limit=1"])).toMatchObject({ ok: false, problem: { code: "setting_unknown" } });
+});
+
+test("over several objects, a setting is for those that know its name", () => {
+  expect(settingsFor(object, ["limit=1", "flows.max_entries=2", "other=3"])).toEqual({
+    ok: true,
+    value: ["limit=1", "flows.max_entries=2"],
+  });
+  expect(unknownSetting([object, object], "other=3")).toMatchObject({
+    ...{ exit: 2, message: `${file}, ${file} has no global variable or map that other could set` },
+  });
 });
