@@ -1,5 +1,6 @@
 import { CpuBlock, REASON_BUDGET, REASON_DEPTH, REASON_HELPER, REASON_MEMORY, SteerState, WINDOW_PACKETS } from "../layout/index.ts";
 import { type PortableProgram, type RuntimeInstance, type Trap, takeTrap } from "../runtime/index.ts";
+import { FuelTank } from "./fuelTank.ts";
 import type { MachineLayout } from "./machine.ts";
 
 /** How often a program ended early at one place, for one reason. */
@@ -13,12 +14,6 @@ export interface TrapCount {
 }
 
 const reasonNumbers = { budget: REASON_BUDGET, helper: REASON_HELPER, depth: REASON_DEPTH, memory: REASON_MEMORY } as const;
-
-/**
- * A CPU whose program ran out of fuel gives every run after that a sixteenth of it, down to this much: one program that never ends costs a second, not a second
- * a packet. It depends on the CPU's own packets only, so that results stay the same for every number of threads.
- */
-const LEAST_FUEL = 1n << 14n;
 
 /** The packet loop's exports (dataplane/exports.as.ts). */
 interface PacketLoop {
@@ -41,6 +36,8 @@ export interface RunnerPlace {
   readonly programs: readonly PortableProgram[];
   /** CPUs take turns poll by poll: the one whose next packet came first is next. */
   readonly deterministic: boolean;
+  /** What a CPU's fuel tank holds when it is full. */
+  readonly fuel: bigint;
 }
 
 /**
@@ -51,12 +48,14 @@ export class CpuRunner {
   readonly #place: RunnerPlace;
   readonly #loop: PacketLoop;
   readonly #blocks: readonly number[];
+  readonly #tanks: ReadonlyMap<number, FuelTank>;
   readonly #traps = new Map<string, TrapCount>();
 
   constructor(place: RunnerPlace) {
     this.#place = place;
     this.#loop = place.runtime.exports as unknown as PacketLoop;
     this.#blocks = place.cpus.map((cpu) => place.layout.blocks[cpu]!);
+    this.#tanks = new Map(this.#blocks.map((block) => [block, new FuelTank(place.runtime, place.fuel)]));
   }
 
   get traps(): readonly TrapCount[] {
@@ -128,33 +127,31 @@ export class CpuRunner {
 
   /** Enters the loop on a CPU, again after each trap. */
   #untilDone<T>(block: number, enter: () => T): T {
+    const tank = this.#tanks.get(block)!;
     this.#loop.setCpu(block);
+    tank.open();
     for (;;) {
       try {
-        return enter();
+        const result = enter();
+        tank.close();
+        return result;
       } catch (error) {
-        this.#recover(block, error);
+        tank.spill(this.#recover(block, error) === "budget");
       }
     }
   }
 
-  /** The packet that trapped is lost, and counted; the loop is entered again behind it. */
-  #recover(block: number, error: unknown): void {
+  /** The packet that trapped is lost, and counted; the loop is to be entered again behind it. Gives why. */
+  #recover(block: number, error: unknown): Trap["reason"] {
     const memory = { view: new DataView(this.#place.runtime.memory.buffer) };
     const program = CpuBlock.read(memory.view, block, "program");
     const running = this.#place.programs.filter(({ slot }) => slot === program);
     const trap = takeTrap(memory, this.#place.runtime, running, error);
-    if (trap.reason === "budget") shortenLeash(memory.view, block);
     this.#loop.recoverTrap(reasonNumbers[trap.reason], trap.detail);
     const key = `${program} ${trap.reason} ${trap.detail} ${trap.instruction}`;
     const known = this.#traps.get(key);
     if (known !== undefined) known.packets++;
     else this.#traps.set(key, { program, reason: trap.reason, detail: trap.detail, instruction: trap.instruction, packets: 1 });
+    return trap.reason;
   }
-}
-
-function shortenLeash(view: DataView, block: number): void {
-  const limit = CpuBlock.readBig(view, block, "fuel_limit");
-  const shorter = limit / 16n;
-  if (limit > LEAST_FUEL) CpuBlock.writeBig(view, block, "fuel_limit", shorter > LEAST_FUEL ? shorter : LEAST_FUEL);
 }

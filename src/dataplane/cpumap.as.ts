@@ -65,6 +65,7 @@ import {
   XDP_REDIRECT,
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
+import { addFuel } from "../runtime/fuel.as";
 import { copyBytes, releaseFrame, takeEdges, takeFrame } from "./frames.as";
 import { lose, refuse } from "./outcome.as";
 import { prepareEntryContext, runOn } from "./programs.as";
@@ -212,6 +213,7 @@ function sendMail(state: u32, frame: u32, target: u32): void {
 
 /** Takes a frame out of another CPU's mail, into a frame of this CPU, and runs the thread on it. */
 export function receiveMail(state: u32, mail: u32): void {
+  addFuel();
   const sent = mail + Mail_SIZE;
   const frame = takeFrame(state);
   if (frame == 0) {

@@ -1,6 +1,6 @@
 import type { ObjectFile } from "../bpf/elf/index.ts";
 import type { MapSpec, ProgramSpec } from "../bpf/spec.ts";
-import { CpuBlock, MAX_PROGRAMS, NetNamespace } from "../layout/index.ts";
+import { DEFAULT_FUEL, MAX_PROGRAMS, NetNamespace } from "../layout/index.ts";
 import { Device, type DeviceSpec, type XdpMode } from "../nic/index.ts";
 import type { PacketSource, ReleaseWindows } from "../packet/index.ts";
 import { ProblemError } from "../problem/index.ts";
@@ -40,7 +40,7 @@ export interface DataplaneOptions {
   readonly cpus?: number;
   /** Seed of the programs' random numbers. */
   readonly seed?: bigint;
-  /** Loop back edges, calls and callbacks that one run may make. */
+  /** What the fuel tank of a CPU holds, in instructions (layout/fuel.ts): one program run cannot burn more. */
   readonly fuel?: bigint;
   /** Compiled unless said. */
   readonly engine?: Engine;
@@ -95,9 +95,8 @@ export class Dataplane {
     const cpus = createCpus(this.memory, {
       count: cpuCount,
       ...(options.seed === undefined ? {} : { seed: options.seed }),
-      ...(options.fuel === undefined ? {} : { fuel: options.fuel }),
     });
-    this.#fuel = CpuBlock.readBig(this.memory.view, cpus.blocks[0]!, "fuel_limit");
+    this.#fuel = options.fuel ?? BigInt(DEFAULT_FUEL);
     this.host = new MapHost(this.memory, this.runtime, cpus);
     this.host.standStill = () => this.#run?.standStill();
     checkNames(options.devices);

@@ -23,7 +23,7 @@ import {
   XdpContext_ingress_ifindex,
   XdpContext_rx_queue_index,
 } from "../layout/layout.generated.as";
-import { runProgram } from "../runtime/run.as";
+import { runOnFuel } from "../runtime/run.as";
 import { addStep } from "./outcome.as";
 
 /**
@@ -37,7 +37,7 @@ export function runOn(state: u32, frame: u32, program: u32, context: u32, hook: 
   store<u32>(state, frame, PollState_current);
   const what = stepName(program, hook, device);
   store<u32>(frame, what, Frame_running);
-  const verdict = u32(runProgram(program, context));
+  const verdict = u32(runOnFuel(program, context));
   store<u32>(state, before, PollState_current);
   addStep(state, outcome, what, verdict);
   return verdict;

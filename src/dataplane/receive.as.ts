@@ -1,7 +1,6 @@
 /** Packets arrive: NIC, driver, native XDP; what passes goes up to the skb's path. */
 import {
   CpuBlock_boot_ns,
-  CpuBlock_fuel_limit,
   CpuBlock_ktime_ns,
   CpuBlock_real_ns,
   CpuBlock_xdp_context,
@@ -67,6 +66,7 @@ import {
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
 import { nextTimer } from "../runtime/fireTimers.as";
+import { addFuel } from "../runtime/fuel.as";
 import { beginRuns, endRuns, runAgain } from "../runtime/run.as";
 import { copyBytes, releaseFrame, takeEdges, takeFrame } from "./frames.as";
 import { beginOutcome, keepFinal, keepsBytes, lose, recordFate, recordStep, refuse } from "./outcome.as";
@@ -139,7 +139,6 @@ function prepareFrame(frame: u32, device: u32, queue: u32, what: u32): void {
 export function receivePackets(state: u32, list: u32, descriptors: u32, cursors: u32, device: u32, queue: u32): void {
   const block = cpu;
   const context = load<u32>(block, CpuBlock_xdp_context);
-  const fuel = load<u64>(block, CpuBlock_fuel_limit);
   const program = load<u32>(state, PollState_program);
   const outcomes = load<u32>(state, PollState_outcomes);
   const limit = load<u32>(device, NetDevice_mtu) + ETH_HLEN;
@@ -160,6 +159,7 @@ export function receivePackets(state: u32, list: u32, descriptors: u32, cursors:
     }
     cursor++;
     store<u32>(cursors, cursor);
+    addFuel();
     const outcome = outcomes == 0 ? 0 : outcomes + index * OutcomeRecord_SIZE;
     if (outcome != 0) beginOutcome(outcome, packet, queue);
     advanceClock(state, block, packet);
@@ -198,7 +198,7 @@ export function receivePackets(state: u32, list: u32, descriptors: u32, cursors:
       store<u32>(context, data + caplen, XdpContext_data_end);
       store<u32>(context, data, XdpContext_data_meta);
       store<u32>(context, frame + FRAME_HEADER, XdpContext_data_hard_start);
-      const verdict = u32(runAgain(block, program, context, fuel));
+      const verdict = u32(runAgain(block, program, context));
       store<u32>(record, verdict, PollRecord_verdict);
       if (outcome != 0) recordStep(outcome, what, verdict);
       if (verdict == XDP_DROP) {

@@ -57,7 +57,7 @@ export interface RunPlace {
   readonly workers: number;
   readonly deterministic: boolean;
   readonly cloneSlot: number;
-  /** Fuel that every program run begins with. */
+  /** What a CPU's fuel tank holds when it is full. */
   readonly fuel: bigint;
   readonly openPool: OpenPool | undefined;
   /** What programs print that run on the main thread. */
@@ -181,7 +181,6 @@ export class Run {
     for (const field of ["shift_ns", "latest_ns", "first_ns", "packets", "bytes"] as const) SteerState.writeBig(view, steer, field, 0n);
     SteerState.write(view, steer, "direction", DIRECTIONS[direction]);
     for (const block of layout.blocks) {
-      CpuBlock.writeBig(view, block, "fuel_limit", this.#place.fuel);
       for (const clock of ["ktime_ns", "boot_ns", "real_ns"] as const) CpuBlock.writeBig(view, block, clock, 0n);
     }
     this.#mapInterfaces(source);
@@ -253,7 +252,7 @@ export class Run {
   }
 
   #inlineRunner(): CpuRunner {
-    const { runtime, layout, programs, deterministic } = this.#place;
+    const { runtime, layout, programs, deterministic, fuel } = this.#place;
     this.#inline ??= new CpuRunner({
       runtime,
       layout,
@@ -262,6 +261,7 @@ export class Run {
         return programs.map((program) => program.portable);
       },
       deterministic,
+      fuel,
     });
     return this.#inline;
   }
@@ -275,11 +275,11 @@ export class Run {
 
   /** Starts the workers and waits until all are ready. */
   async #start(): Promise<void> {
-    const { workers, openPool, memory, layout, programs, cloneSlot, deterministic } = this.#place;
+    const { workers, openPool, memory, layout, programs, cloneSlot, deterministic, fuel } = this.#place;
     if (workers === 0) return;
     const portable = programs.map((program) => program.portable);
     const place = { memory, layout, control: this.#control, workers, openPool };
-    this.#workers = new Workers(place, { programs: portable, cloneSlot, deterministic });
+    this.#workers = new Workers(place, { programs: portable, cloneSlot, deterministic, fuel });
     try {
       while (!this.#workers.ready) await this.#pause();
     } catch (error) {

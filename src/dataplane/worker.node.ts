@@ -14,7 +14,8 @@ export default function run({ task, orders: port }: ThreadStart): WorkerReport {
   const programs = [...task.programs];
   for (const program of programs) installProgramIn(runtime, program);
   runtime.table.set(task.cloneSlot, runtime.exports.redirectClone);
-  const runner = new CpuRunner({ runtime, layout: task.layout, cpus: task.cpus, programs, deterministic: task.deterministic });
+  const { layout, cpus, deterministic, fuel } = task;
+  const runner = new CpuRunner({ runtime, layout, cpus, programs, deterministic, fuel });
   const control = new Control(task.memory, task.layout.control);
   let carriedOut = 0;
   /** Carries out the orders that were given since the last time. Their messages are posted before the word is raised, so they are there. */

@@ -15,6 +15,7 @@ export interface WorkerTask {
   readonly worker: number;
   readonly workers: number;
   readonly deterministic: boolean;
+  readonly fuel: bigint;
   /** Table slot for bpf_clone_redirect's other half. */
   readonly cloneSlot: number;
 }

@@ -30,7 +30,7 @@ export class Workers {
   #failure: unknown;
 
   /** `task`: what all workers are told alike. */
-  constructor(place: WorkersPlace, task: Pick<WorkerTask, "programs" | "cloneSlot" | "deterministic">) {
+  constructor(place: WorkersPlace, task: Pick<WorkerTask, "programs" | "cloneSlot" | "deterministic" | "fuel">) {
     const { memory, layout, control, workers, openPool } = place;
     if (openPool === undefined)
       throw new ProblemError(problems.dataplane_setting({ what: "openPool", value: "absent", expected: "a way to make threads" }));

@@ -35,8 +35,6 @@ export const CpuBlock = defineStruct("cpu_block", {
   stack_end: u32,
   /** Table index of the program that runs, for traps and statistics; 0 when none does. */
   program: u32,
-  /** Loop back edges, callback iterations and calls that this run may still make. */
-  fuel: u64,
   /** Tail calls made in this run. Zeroed on program entry, saved around nested programs. */
   tail_calls: u32,
   /** Programs nested on this CPU (a TC program's clone_redirect runs others). */
@@ -102,8 +100,6 @@ export const CpuBlock = defineStruct("cpu_block", {
   skb_buffer_owner: u32,
   hook: u8,
 
-  /** Fuel that a run begins with (`fuel` is what is left of it). */
-  fuel_limit: u64,
   /**
    * Index of this CPU's own entry in what maps keep per CPU without a lock (spare elements, free lists): `id`, and the number of CPUs for the
    * host's block, through which the main thread works on maps while CPUs run.

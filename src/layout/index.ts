@@ -5,6 +5,7 @@ export * from "./cpu.ts";
 export * from "./device.ts";
 export * from "./dynptr.ts";
 export * from "./fib.ts";
+export * from "./fuel.ts";
 export * from "./helperNames.ts";
 export * from "./limits.ts";
 export * from "./map.ts";

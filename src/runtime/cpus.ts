@@ -14,12 +14,6 @@ import {
 } from "../layout/index.ts";
 import type { SimulatedMemory } from "./memory.ts";
 
-/**
- * Loop back edges, calls and callback iterations that one run may make unless the user says otherwise: eight times what one bpf_loop may do, and
- * well under a second of compiled code when loops are short.
- */
-const DEFAULT_FUEL = 1n << 26n;
-
 /** Addresses of the CpuBlocks of a machine. */
 export interface SimulatedCpus {
   /** One per simulated CPU, in order of their numbers. */
@@ -35,8 +29,6 @@ export interface CpuOptions {
   readonly count: number;
   /** Seed of bpf_get_prandom_u32; any integer, taken modulo 2^64. */
   readonly seed?: bigint;
-  /** Fuel of one run. */
-  readonly fuel?: bigint;
 }
 
 /** When a timer is due that never fires: the largest i64. */
@@ -61,9 +53,9 @@ export function randomState(seed: bigint, cpu: number): readonly [bigint, bigint
 }
 
 /** Lays out `count` simulated CPUs and the host's block: stacks, contexts, scratch, statistics. Counters, frames and clocks are their owners' to set. */
-export function createCpus(memory: SimulatedMemory, { count, seed = 0n, fuel = DEFAULT_FUEL }: CpuOptions): SimulatedCpus {
-  const blocks = Array.from({ length: count }, (_, id) => createCpu(memory, { id, slot: id, seed, fuel }));
-  const host = createCpu(memory, { id: 0, slot: count, seed, fuel: (1n << 62n) - 1n });
+export function createCpus(memory: SimulatedMemory, { count, seed = 0n }: CpuOptions): SimulatedCpus {
+  const blocks = Array.from({ length: count }, (_, id) => createCpu(memory, { id, slot: id, seed }));
+  const host = createCpu(memory, { id: 0, slot: count, seed });
   return { blocks, host };
 }
 
@@ -71,10 +63,9 @@ interface CpuIdentity {
   readonly id: number;
   readonly slot: number;
   readonly seed: bigint;
-  readonly fuel: bigint;
 }
 
-function createCpu(memory: SimulatedMemory, { id, slot, seed, fuel }: CpuIdentity): number {
+function createCpu(memory: SimulatedMemory, { id, slot, seed }: CpuIdentity): number {
   const what = `CPU ${id}`;
   const address = memory.allocate("engine", CpuBlock.size, 128, what);
   const stats = memory.allocate("engine", MAX_PROGRAMS * ProgramStats.size, 64, what);
@@ -102,8 +93,6 @@ function createCpu(memory: SimulatedMemory, { id, slot, seed, fuel }: CpuIdentit
   CpuBlock.write(view, address, "program_stats", stats);
   CpuBlock.write(view, address, "iterator_words", iteratorWords);
   CpuBlock.write(view, address, "timers", timers);
-  CpuBlock.writeBig(view, address, "fuel_limit", fuel);
-  CpuBlock.writeBig(view, address, "fuel", fuel);
   const [first, second] = randomState(seed, slot);
   CpuBlock.writeBig(view, address, "random", first);
   view.setBigUint64(address + CpuBlock.at.random + 8, second, true);

@@ -21,6 +21,7 @@ export {
 } from "./dynptr.as";
 export { iterBitsDestroy, iterBitsNew, iterBitsNext, iterNumDestroy, iterNumNew, iterNumNext } from "./iterators.as";
 export { releaseLocks, spinLock, spinUnlock } from "./lock.as";
+export { fuel, setFuel } from "./fuel.as";
 export { forEachMapElem, loop } from "./loop.as";
 export { arrayLookup, arrayUpdate, percpuArrayLookup, percpuArrayUpdate } from "./maps/array.as";
 export {

@@ -19,8 +19,6 @@ import {
   CpuBlock_callback_fp,
   CpuBlock_depth,
   CpuBlock_fp,
-  CpuBlock_fuel,
-  CpuBlock_fuel_limit,
   CpuBlock_ktime_ns,
   CpuBlock_program,
   CpuBlock_real_ns,
@@ -30,12 +28,14 @@ import {
   MapHeader_key_size,
   MapHeader_stride,
   MapHeader_type,
+  RUN_FUEL,
   TimerQueue_key,
   TimerQueue_next,
   TimerQueue_running,
   TimerQueue_running_generation,
 } from "../layout/layout.generated.as";
 import { cpu } from "./cpu.as";
+import { addTimerFuel, burnFuel } from "./fuel.as";
 import { releaseMapLock, takeMapLock } from "./lock.as";
 import { takeDue } from "./timerQueue.as";
 
@@ -69,7 +69,7 @@ function advance(to: i64): void {
   store<i64>(cpu, load<i64>(cpu, CpuBlock_real_ns) + delta, CpuBlock_real_ns);
 }
 
-/** callback(map, key, value). No program runs on this CPU: the callback takes the outermost frame, and a run's fuel. */
+/** callback(map, key, value). No program runs on this CPU: the callback takes the outermost frame. */
 function fire(queue: u32, state: u32): void {
   takeMapLock(state + AsyncState_lock);
   const same = load<u32>(state, AsyncState_generation) == load<u32>(queue, TimerQueue_running_generation);
@@ -83,7 +83,8 @@ function fire(queue: u32, state: u32): void {
   releaseMapLock(state + AsyncState_lock);
   if (callback == 0) return;
   const block = cpu;
-  store<u64>(block, load<u64>(block, CpuBlock_fuel_limit), CpuBlock_fuel);
+  addTimerFuel();
+  burnFuel(RUN_FUEL);
   store<u32>(block, program, CpuBlock_program);
   store<u32>(block, 0, CpuBlock_tail_calls);
   store<u32>(block, 1, CpuBlock_depth);

@@ -5,6 +5,9 @@ import { resetCpu } from "./cpus.ts";
 import type { RuntimeInstance } from "./instance.ts";
 import type { SimulatedMemory } from "./memory.ts";
 
+/** For one call of the host's: walks of a great map burn much; links that a wrong program overwrote must not be followed for ever. */
+const HOST_FUEL = 1n << 32n;
+
 type MapFunction = (...values: (number | bigint)[]) => number;
 
 /**
@@ -19,13 +22,11 @@ export class MapHost {
   standStill: () => void = () => {};
   #nextId = 1;
   readonly #maps = new Map<number, BpfMap>();
-  readonly #fuel: bigint;
 
   constructor(memory: SimulatedMemory, runtime: RuntimeInstance, cpus: SimulatedCpus) {
     this.memory = memory;
     this.runtime = runtime;
     this.cpus = cpus;
-    this.#fuel = CpuBlock.readBig(memory.view, cpus.host, "fuel_limit");
   }
 
   /** The next map's id, as bpftool would show it; from 1. */
@@ -63,7 +64,7 @@ export class MapHost {
     const global = cpu as WebAssembly.Global;
     const before = global.value;
     global.value = this.cpus.host;
-    CpuBlock.writeBig(this.memory.view, this.cpus.host, "fuel", this.#fuel);
+    (this.runtime.exports.fuel as WebAssembly.Global).value = HOST_FUEL;
     try {
       return call(...values);
     } catch (error) {

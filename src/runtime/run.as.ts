@@ -1,8 +1,6 @@
 import {
   CpuBlock_depth,
   CpuBlock_fp,
-  CpuBlock_fuel,
-  CpuBlock_fuel_limit,
   CpuBlock_program,
   CpuBlock_program_stats,
   CpuBlock_stacks,
@@ -12,19 +10,27 @@ import {
   MAX_CALL_FRAMES,
   ProgramStats_run_count,
   ProgramStats_SIZE,
+  RUN_FUEL,
   TRAP_DEPTH,
 } from "../layout/layout.generated.as";
 import { cpu } from "./cpu.as";
+import { burnFuel, fillFuel } from "./fuel.as";
 
 /** Bytes of stack that one program and all it calls may use. */
 const RUN_STACK: u32 = MAX_BPF_STACK * MAX_CALL_FRAMES;
 
-/**
- * Runs the program in table slot `id` on the context and gives its return value. Safe while another program runs on this CPU (a helper that
- * runs programs): stack, tail-call count and program are put back; fuel is shared, so that nesting does not multiply it.
- * After a trap the worker calls `resetRun`.
- */
+/** Runs the program in table slot `id` on the context with a full tank of fuel, and gives its return value: for those who run one without a packet loop. */
 export function runProgram(id: u32, context: u32): u64 {
+  fillFuel();
+  return runOnFuel(id, context);
+}
+
+/**
+ * Runs the program in table slot `id` on the context, on the fuel that is left, and gives its return value. Safe while another program runs on this CPU (a
+ * helper that runs programs): stack, tail-call count and program are put back. After a trap `takeTrap` puts the CPU to rest.
+ */
+export function runOnFuel(id: u32, context: u32): u64 {
+  burnFuel(RUN_FUEL);
   return load<u32>(cpu, CpuBlock_depth) == 0 ? runOutermost(id, context) : runNested(id, context);
 }
 
@@ -39,7 +45,7 @@ function runOutermost(id: u32, context: u32): u64 {
   const block = cpu;
   beginRuns(block, id);
   countRuns(block, id, 1);
-  const result = runAgain(block, id, context, load<u64>(block, CpuBlock_fuel_limit));
+  const result = runAgain(block, id, context);
   endRuns(block);
   return result;
 }
@@ -53,9 +59,8 @@ export function beginRuns(block: u32, id: u32): void {
   store<u32>(block, 1, CpuBlock_depth);
 }
 
-/** One run of the program that `beginRuns` named. */
-export function runAgain(block: u32, id: u32, context: u32, fuel: u64): u64 {
-  store<u64>(block, fuel, CpuBlock_fuel);
+/** One run of the program that `beginRuns` named. The packet that it runs on has brought more than RUN_FUEL. */
+export function runAgain(block: u32, id: u32, context: u32): u64 {
   store<u32>(block, 0, CpuBlock_tail_calls);
   return call_indirect<u64>(id, u64(context));
 }

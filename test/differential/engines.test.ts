@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { disassemble, type Instruction, instructionRows, rowOf } from "../../src/bpf/isa/index.ts";
+import { TRAP_BUDGET } from "../../src/layout/index.ts";
 import { generatedProgram } from "./arbitrary.ts";
 import { type Left, TestMachine, verified, xdpSpec } from "./machine.ts";
 import { allStatements, assembleGenerated, type GeneratedProgram, maps } from "./program.ts";
@@ -51,7 +52,35 @@ test(
   timeout,
 );
 
-const words = ({ returned, ...left }: Left) => ({ ...left, returned: String(returned) });
+test(
+  `compiler and interpreter run out of fuel at the same instruction, in ${programs >> 2} generated programs (seed ${seed})`,
+  () => {
+    const machine = new TestMachine(maps);
+    let traps = 0;
+    fc.assert(
+      fc.property(
+        generatedProgram({ callbacks: true, unalignedAtomics: true }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (program, part) => {
+          const { compiled } = compare(machine, program);
+          const fuel = BigInt(Math.floor(Number(compiled.burnt) * part));
+          const [short, same] = [COMPILED, INTERPRETED].map((slot) => {
+            machine.reset([program.state]);
+            return machine.run(slot, program.packet, fuel);
+          });
+          expect(short, disassemble(assembleGenerated(program))).toEqual(same);
+          expect(short!.trap).toBe(fuel < compiled.burnt! ? TRAP_BUDGET : undefined);
+          traps += short!.trap === undefined ? 0 : 1;
+        },
+      ),
+      { numRuns: programs >> 2, seed },
+    );
+    expect(traps).toBeGreaterThan(0);
+  },
+  timeout,
+);
+
+const words = ({ returned, burnt, ...left }: Left) => ({ ...left, returned: String(returned), burnt: String(burnt) });
 
 const nameOf = ({ code, src = 0, offset = 0, imm = 0 }: Partial<Instruction> & { code: number }): string =>
   rowOf({ code, src, offset, imm })?.text ?? `code ${code}`;

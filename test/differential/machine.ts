@@ -22,6 +22,8 @@ export const xdpType: ProgramType = { ...xdpProgramType, helpers: new Map([...ge
 
 const FRAME_SIZE = 4096;
 const HEADROOM = 256;
+/** For one run, unless the test says otherwise. */
+const FUEL = 1_000_000n;
 
 export function xdpSpec(instructions: Uint8Array | string, maps: readonly MapSpec[] = []): ProgramSpec {
   return {
@@ -53,6 +55,8 @@ export interface Left {
   readonly packet: string;
   readonly stack: string;
   readonly maps: readonly string[];
+  /** Fuel that the run burnt; undefined when a trap ended it. */
+  readonly burnt: bigint | undefined;
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
@@ -66,11 +70,11 @@ export class TestMachine {
   readonly #cpu: number;
   readonly #frame: number;
 
-  constructor(maps: readonly MapSpec[], fuel = 1_000_000n) {
+  constructor(maps: readonly MapSpec[]) {
     this.runtime = instantiateRuntime(this.memory.memory, () => {
       throw new Error("a cold helper was called");
     });
-    const cpus = createCpus(this.memory, { count: 1, fuel });
+    const cpus = createCpus(this.memory, { count: 1 });
     this.#cpu = cpus.blocks[0]!;
     this.host = new MapHost(this.memory, this.runtime, cpus);
     (this.runtime.exports.cpu as WebAssembly.Global).value = this.#cpu;
@@ -137,8 +141,9 @@ export class TestMachine {
   }
 
   /** Runs the program in a slot through the runtime, as the packet loop does. */
-  run(slot: number, packet: Uint8Array): Left {
+  run(slot: number, packet: Uint8Array, fuel = FUEL): Left {
     const { view, bytes } = this.memory;
+    (this.runtime.exports.setFuel as (held: bigint, limit: bigint) => void)(fuel, fuel);
     const context = CpuBlock.read(view, this.#cpu, "xdp_context");
     const data = this.#frame + HEADROOM;
     bytes.fill(0, this.#frame, this.#frame + FRAME_SIZE);
@@ -165,6 +170,7 @@ export class TestMachine {
       trap = CpuBlock.read(this.memory.view, this.#cpu, "trap") || -1;
       resetCpu(this.memory, this.#cpu);
     }
+    const left = (this.runtime.exports.fuel as WebAssembly.Global).value as bigint;
     const now = this.memory.view;
     const start = XdpContext.read(now, context, "data");
     const end = XdpContext.read(now, context, "data_end");
@@ -174,6 +180,7 @@ export class TestMachine {
       packet: hex(this.memory.bytes.subarray(start, end)),
       stack: hex(this.memory.bytes.subarray(fp, fp + 512)),
       maps: this.maps.map((map) => this.#mapContents(map)),
+      burnt: trap === undefined ? fuel - left : undefined,
     };
   }
 }

@@ -79,7 +79,7 @@ describe.each(["jit", "interp"] as const)("with the engine %s", (engine) => {
     expect(result).toMatchObject({ trap: { reason: "memory", instruction: 6 } });
     expect(map.lookup(u32Key(0))).toEqual(u64Value(0n));
     const endless = loader.load(verified(programSpec("r0 = 0\nagain:\nr0 += 1\nif r0 != 0 goto again\nexit")), [], engine);
-    CpuBlock.writeBig(machine.memory.view, machine.host.cpus.blocks[0]!, "fuel_limit", 10_000n);
+    (machine.host.runtime.exports.setFuel as (held: bigint, limit: bigint) => void)(0n, 10_000n);
     expect(signed(runOnce(machine.host, endless, 0))).toBe("budget");
     expect(CpuBlock.read(machine.memory.view, machine.host.cpus.blocks[0]!, "depth")).toBe(0);
   });

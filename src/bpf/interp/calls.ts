@@ -5,6 +5,7 @@ import {
   MAX_CALL_FRAMES,
   MAX_TAIL_CALL_CNT,
   MapHeader,
+  RUN_FUEL,
   TRAP_DEPTH,
   TRAP_HELPER,
 } from "../../layout/index.ts";
@@ -82,6 +83,7 @@ function tailCallStep(machine: Machine, next: number): Step {
     if (made >= MAX_TAIL_CALL_CNT) return next;
     const slot = view.getUint32(MapHeader.read(view, map, "elements") + index * 4, true);
     if (slot === 0) return next;
+    machine.burn(RUN_FUEL);
     // The callers of a function that gives itself up keep their frames: a chain of such programs could run off the CPU's stacks.
     const lowest = CpuBlock.read(view, cpu, "stacks") + MAX_CALL_FRAMES * MAX_BPF_STACK;
     if (fp < lowest) machine.trap(TRAP_DEPTH, 0, "the stacks of this CPU are used up");

@@ -31,8 +31,8 @@ export interface Machine {
   trap(reason: number, detail: number, message: string): never;
   /** A bpf_throw is under way: every function ends at once. */
   thrown(): boolean;
-  /** Burns fuel for a loop or a call; ends the run when there is none left. */
-  burn(): void;
+  /** Burns so much fuel; ends the run when there is none left. */
+  burn(units: number): void;
 }
 
 /** A function of the runtime with its arguments as registers hold them; the result is what r0 gets, modulo 2^64. */

@@ -1,6 +1,6 @@
 import { CpuBlock, MAX_BPF_STACK, MAY_GOTO_TURNS, TRAP_BUDGET } from "../../layout/index.ts";
 import type { RuntimeFunction } from "../spec.ts";
-import type { VerifiedProgram } from "../verifier/index.ts";
+import { fuelCosts, type VerifiedProgram } from "../verifier/index.ts";
 import { low32 } from "./calls.ts";
 import { type Frame, type Machine, RETURN, type RuntimeCall, type Step } from "./machine.ts";
 import { InterpreterMemory } from "./memory.ts";
@@ -52,6 +52,8 @@ class Interpreter implements Machine {
   readonly cpu: () => number;
   readonly #exports: InterpreterRuntime["exports"];
   readonly #name: string;
+  readonly #entryCosts: ReadonlyMap<number, number>;
+  readonly #fuel: WebAssembly.Global;
   readonly #steps: readonly (Step | undefined)[];
   readonly #throws: boolean;
   readonly #exceptionCallback: number | undefined;
@@ -67,7 +69,10 @@ class Interpreter implements Machine {
     this.cpu = () => cpu.value >>> 0;
     this.#throws = verified.throws;
     this.#exceptionCallback = verified.spec.exceptionCallback;
-    this.#steps = stepsOf(verified, environment, this);
+    this.#fuel = exports.fuel as WebAssembly.Global;
+    const { loops, functions } = fuelCosts(verified);
+    this.#entryCosts = functions;
+    this.#steps = stepsOf(verified, environment, this).map((step, index) => this.#burning(step, loops.get(index)));
   }
 
   run(context: bigint): bigint {
@@ -84,7 +89,6 @@ class Interpreter implements Machine {
     CpuBlock.write(view, cpu, "exception", 0);
     const cookie = CpuBlock.readBig(view, cpu, "exception_cookie");
     if (this.#exceptionCallback === undefined) return cookie;
-    this.burn();
     const returned = this.#enter(this.#exceptionCallback, (fp - MAX_BPF_STACK) >>> 0, [cookie]);
     CpuBlock.write(view, cpu, "exception", 0);
     return returned;
@@ -96,12 +100,10 @@ class Interpreter implements Machine {
 
   runCallback(start: number, given: readonly bigint[]): bigint {
     this.memory.refresh();
-    this.burn();
     return this.#enter(start, CpuBlock.read(this.memory.view, this.cpu(), "callback_fp"), given);
   }
 
   callFunction(start: number, { registers, fp }: Frame): bigint {
-    this.burn();
     return this.#enter(start, (fp - MAX_BPF_STACK) >>> 0, registers.subarray(1, 6));
   }
 
@@ -109,6 +111,8 @@ class Interpreter implements Machine {
     const registers = new BigUint64Array(11);
     registers.set(given, 1);
     registers[10] = BigInt(fp + MAX_BPF_STACK);
+    this.#at = start;
+    this.burn(this.#entryCosts.get(start)!);
     return this.#execute(start, { registers, fp, mayGoto: MAY_GOTO_TURNS });
   }
 
@@ -128,12 +132,19 @@ class Interpreter implements Machine {
     return frame.registers[0]!;
   }
 
-  burn(): void {
-    const { view } = this.memory;
-    const cpu = this.cpu();
-    const left = CpuBlock.readBig(view, cpu, "fuel") - 1n;
-    CpuBlock.writeBig(view, cpu, "fuel", left);
-    if (BigInt.asIntN(64, left) < 0n) this.trap(TRAP_BUDGET, 0, "the run used up its fuel");
+  /** A step that a jump leads back to burns fuel each time. */
+  #burning(step: Step | undefined, cost: number | undefined): Step | undefined {
+    if (step === undefined || cost === undefined) return step;
+    return (frame) => {
+      this.burn(cost);
+      return step(frame);
+    };
+  }
+
+  burn(units: number): void {
+    const left = (this.#fuel.value as bigint) - BigInt(units);
+    this.#fuel.value = left;
+    if (left < 0n) this.trap(TRAP_BUDGET, 0, "the run used up its fuel");
   }
 
   trap(reason: number, detail: number, message: string): never {

@@ -93,12 +93,12 @@ class StepMaker {
       case "branch32":
         return this.#branch(row, instruction, next, target!);
       case "jump":
-        return this.#burning(index, target!, () => target!);
+        return () => target!;
       case "may_goto":
-        return this.#burning(index, target!, (frame) => {
+        return (frame) => {
           frame.mayGoto--;
           return frame.mayGoto < 0 ? target! : next;
-        });
+        };
       case "call":
         if (row.callee === "function") return functionCallStep(this.#machine, target!, next);
         if (row.callee === "helper") return helperStep(this.#machine, this.#program.type.helpers.get(imm)!, next);
@@ -154,29 +154,14 @@ class StepMaker {
     };
   }
 
-  #branch(row: BranchRow, { index, dst, src, imm }: Instruction, next: number, target: number): Step {
+  #branch(row: BranchRow, { dst, src, imm }: Instruction, next: number, target: number): Step {
     const { condition } = row;
     const constant = BigInt.asUintN(row.kind === "branch64" ? 64 : 32, BigInt(imm));
     const fromRegister = row.operand === "src";
     if (row.kind === "branch64") {
-      return this.#burning(index, target, ({ registers }) =>
-        condition(on64, registers[dst]!, fromRegister ? registers[src]! : constant) ? target : next,
-      );
+      return ({ registers }) => (condition(on64, registers[dst]!, fromRegister ? registers[src]! : constant) ? target : next);
     }
-    return this.#burning(index, target, ({ registers }) =>
-      condition(on32, low(registers[dst]!), fromRegister ? low(registers[src]!) : constant) ? target : next,
-    );
-  }
-
-  /** A jump backwards burns fuel when it is taken. */
-  #burning(index: number, target: number, step: Step): Step {
-    if (target > index) return step;
-    const machine = this.#machine;
-    return (frame) => {
-      const to = step(frame);
-      if (to === target) machine.burn();
-      return to;
-    };
+    return ({ registers }) => (condition(on32, low(registers[dst]!), fromRegister ? low(registers[src]!) : constant) ? target : next);
   }
 }
 

@@ -1,4 +1,12 @@
-import { BPF_MAP_TYPE_PROG_ARRAY, MAX_BPF_STACK, MAX_CALL_FRAMES, MAX_TAIL_CALL_CNT, TRAP_BUDGET, TRAP_DEPTH } from "../../layout/index.ts";
+import {
+  BPF_MAP_TYPE_PROG_ARRAY,
+  MAX_BPF_STACK,
+  MAX_CALL_FRAMES,
+  MAX_TAIL_CALL_CNT,
+  RUN_FUEL,
+  TRAP_BUDGET,
+  TRAP_DEPTH,
+} from "../../layout/index.ts";
 import type { RuntimeFunction } from "../spec.ts";
 import {
   emitMissing,
@@ -78,9 +86,12 @@ export function emitRuntimeCall(context: FunctionContext, runtimeFunction: Runti
   setRegister(context, 0);
 }
 
-/** The call itself, arguments on the stack; leaves the result as i64. */
-function callRuntime({ code, program }: FunctionContext, runtimeFunction: RuntimeFunction): void {
+/** The call itself, arguments on the stack; leaves the result as i64. What is called may burn fuel: for long walks, for callbacks. */
+function callRuntime(context: FunctionContext, runtimeFunction: RuntimeFunction): void {
+  const { code, program } = context;
+  storeFuel(context);
   code.call(program.importOf(runtimeFunction));
+  loadFuel(context);
   if (runtimeFunction.result === "u32") code.op("i64.extend_i32_u");
   else if (runtimeFunction.result === "s32") code.op("i64.extend_i32_s");
   else if (runtimeFunction.result === "none") code.i64(0);
@@ -97,12 +108,10 @@ function emitColdCall(context: FunctionContext, number: number): void {
   setRegister(context, 0);
 }
 
-/** A helper that calls back: the callback's frame lies below this function's own, and it burns fuel from the CPU block. */
+/** A helper that calls back: the callback's frame lies below this function's own. */
 function emitCallbackCall(context: FunctionContext, call: RuntimeFunction): void {
-  storeFuel(context);
   storeCpuField(context, "callback_fp", () => pushCalleeFrame(context));
   emitRuntimeCall(context, call);
-  loadFuel(context);
   emitThrownCheck(context);
 }
 
@@ -152,10 +161,10 @@ export function emitPacketLoad(context: FunctionContext, { bytes, offset, index 
   code.end();
 }
 
-/** Returns r0. A subprogram's caller reads the fuel that is left. */
+/** Returns r0, and what fuel is left. */
 export function emitExit(context: FunctionContext): void {
   const { code, shape } = context;
-  if (shape !== "program") storeFuel(context);
+  storeFuel(context);
   if (shape === "part") {
     passRegister(context, 0, () => pushRegister(context, 0));
     code.i32(FUNCTION_ENDED);
@@ -208,6 +217,7 @@ function emitTailCall(context: FunctionContext): void {
     code.i32(1);
     code.op("i32.add");
   });
+  emitBurn(context, RUN_FUEL);
   storeFuel(context);
   storeCpuField(context, "fp", () => code.get(context.frame));
   if (context.shape !== "program") emitDepthCheck(context);
@@ -241,16 +251,20 @@ function emitDepthCheck(context: FunctionContext): void {
   code.end();
 }
 
-/** Burns one unit; at zero the run ends. `fuel` is a local, or the CPU block's where the function keeps none. */
-export function emitBurn(context: Pick<FunctionContext, "code" | "program" | "fuel" | "scratch">): void {
-  const { code, fuel } = context;
+/** Burns so many units; below zero the run ends. `fuel` is a local, or the runtime's global where the function keeps none. */
+export function emitBurn(context: Pick<FunctionContext, "code" | "program" | "fuel" | "scratch">, units: number): void {
+  if (units === 0) return;
+  const { code, fuel, program } = context;
   const left = fuel ?? context.scratch("i64");
-  if (fuel === undefined) pushCpuField(context, "fuel", "i64");
+  if (fuel === undefined) code.globalGet(program.fuel);
   else code.get(fuel);
-  code.i64(-1);
+  code.i64(-units);
   code.op("i64.add");
   code.set(left);
-  if (fuel === undefined) storeCpuField(context, "fuel", () => code.get(left), "i64");
+  if (fuel === undefined) {
+    code.get(left);
+    code.globalSet(program.fuel);
+  }
   code.get(left);
   code.i64(0);
   code.op("i64.lt_s");

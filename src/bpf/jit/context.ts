@@ -1,6 +1,7 @@
 import { CpuBlock, TRAP_HELPER } from "../../layout/index.ts";
 import type { CodeWriter } from "../../wasm/index.ts";
 import type { HelperSpec, KfuncSpec, ProgramType, RuntimeFunction } from "../spec.ts";
+import type { FuelCosts } from "../verifier/index.ts";
 import type { CompileEnvironment } from "./environment.ts";
 import { factOf, type State } from "./facts.ts";
 import type { Operation } from "./operation.ts";
@@ -26,13 +27,15 @@ export interface ProgramContext {
   readonly exceptionCallback: number | undefined;
   /** Type index of programs, `(ctx i64) → i64`. */
   readonly programType: number;
-  /** Global index of the runtime's `cpu`. */
+  /** Global indices of the runtime's `cpu` and `fuel`. */
   readonly cpu: number;
+  readonly fuel: number;
+  readonly costs: FuelCosts;
 }
 
 /**
- * What a WebAssembly function is: a `program` takes its frame from the CPU block; a `subprogram` gets it from its caller and hands fuel back at its end;
- * a `part` of a function that is too long for one gets and leaves registers and fuel in the CPU block, and returns the part that goes on.
+ * What a WebAssembly function is: a `program` takes its frame from the CPU block; a `subprogram` gets it from its caller;
+ * a `part` of a function that is too long for one gets and leaves registers in the CPU block, and returns the part that goes on.
  */
 export type FunctionShape = "program" | "subprogram" | "part";
 
@@ -45,7 +48,7 @@ export interface FunctionContext {
   readonly code: CodeWriter;
   readonly registers: readonly number[];
   readonly frame: number;
-  /** Holds the fuel while the function runs, where it has loops; else the CPU block does. */
+  /** Holds the fuel while the function runs, where it has loops; else the runtime's global does. */
   readonly fuel: number | undefined;
   /** Holds the CPU's number where loops look values of per-CPU arrays up. */
   readonly cpuId: number | undefined;
@@ -190,14 +193,15 @@ export function emitTrap(context: Pick<FunctionContext, "code" | "program">, tra
 /** What is called here is unknown, poisoned by a failed relocation, or not built. */
 export const emitMissing = (context: FunctionContext, number: number): void => emitTrap(context, TRAP_HELPER, number);
 
-/** Gives the fuel back to the CPU block, before others burn it or the function ends. */
-export function storeFuel(context: FunctionContext): void {
-  const { fuel, code } = context;
-  if (fuel !== undefined) storeCpuField(context, "fuel", () => code.get(fuel), "i64");
+/** Gives the fuel back to the global, before others may burn it or the function ends. */
+export function storeFuel({ fuel, code, program }: FunctionContext): void {
+  if (fuel === undefined) return;
+  code.get(fuel);
+  code.globalSet(program.fuel);
 }
 
-export function loadFuel(context: FunctionContext): void {
-  if (context.fuel === undefined) return;
-  pushCpuField(context, "fuel", "i64");
-  context.code.set(context.fuel);
+export function loadFuel({ fuel, code, program }: FunctionContext): void {
+  if (fuel === undefined) return;
+  code.globalGet(program.fuel);
+  code.set(fuel);
 }

@@ -49,6 +49,11 @@ export class FunctionEmitter implements NodeCode {
     const { start, end } = this.#plan.graph.blocks[node - 1]!;
     context.state = copyState(this.#plan.facts.entry(node));
     this.#foundAt.get(node)?.emitAddress();
+    const cost = context.program.costs.loops.get(start);
+    if (cost !== undefined) {
+      this.marks.push(context.code.position, start);
+      emitBurn(context, cost);
+    }
     for (let instruction = start; instruction < end; instruction++) {
       const operation = context.program.operations[instruction]!;
       this.marks.push(context.code.position, instruction);
@@ -170,9 +175,5 @@ export class FunctionEmitter implements NodeCode {
   setDispatch(index: number): void {
     this.#context.code.i32(index);
     this.#context.code.set(this.#dispatchLocal());
-  }
-
-  loopStart(): void {
-    emitBurn(this.#context);
   }
 }

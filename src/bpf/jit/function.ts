@@ -54,7 +54,10 @@ export function compileFunction(
   const structured = structureGraph(graph);
   const facts = analyzeFunction(program, graph, structured);
   const context = createContext(program, shape, operations, structured, facts);
-  const prologue = () => emitPrologue(context, operations);
+  const prologue = () => {
+    emitter.marks.push(context.code.position, start);
+    emitPrologue(context, operations, program.costs.functions.get(start)!);
+  };
   const emitter = new FunctionEmitter(context, { graph, order: structured.order, facts, special: new Map([[0, prologue]]) });
   emitStructured(structured, context.code, emitter);
   return { code: context.code, marks: emitter.marks };
@@ -99,7 +102,7 @@ export function createContext(
   };
 }
 
-function emitPrologue(context: FunctionContext, operations: readonly Operation[]): void {
+function emitPrologue(context: FunctionContext, operations: readonly Operation[], cost: number): void {
   const { code, frame, mayGoto, program, shape } = context;
   if (shape === "program" && operations.some((operation) => usesFrame(operation) || handsFrameOn(program, operation))) {
     pushCpuField(context, "fp");
@@ -111,7 +114,7 @@ function emitPrologue(context: FunctionContext, operations: readonly Operation[]
     code.i32(MAY_GOTO_TURNS);
     code.set(mayGoto);
   }
-  if (shape === "subprogram") emitBurn(context);
+  emitBurn(context, cost);
 }
 
 /** Helpers and kfuncs that hand the frame on: to the next program, to callbacks, or to the exception callback. */

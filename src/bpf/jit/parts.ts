@@ -54,7 +54,7 @@ export function compileInParts(
     parts.flatMap(({ entries }, number) => entries.map((block, entry) => [block, (number << ENTRY_BITS) | entry] as const)),
   );
   const indices = parts.map((part, number) => addPart(`${made.name}.${number}`, PART, compilePart(program, graph, part, targets)));
-  return { code: writeChain(program, shape, indices), marks: [] };
+  return { code: writeChain(program, made.start, shape, indices), marks: [0, made.start] };
 }
 
 function cut({ blocks, successors }: FunctionGraph, limit: number): Part[] {
@@ -145,14 +145,14 @@ function leaveFor(context: FunctionContext, target: number): void {
   code.op("return");
 }
 
-/** The function itself: hands its arguments on, then calls the part that each returns until one is at the end. Each step burns fuel. */
-function writeChain(program: ProgramContext, shape: "program" | "subprogram", parts: readonly number[]): CodeWriter {
+/** The function itself: hands its arguments on, then calls the part that each returns until one is at the end. */
+function writeChain(program: ProgramContext, start: number, shape: "program" | "subprogram", parts: readonly number[]): CodeWriter {
   const names: readonly string[] = parameterNames[shape];
   const code = new CodeWriter(names);
   const next = code.local("i32", "next");
-  const left = code.local("i64", "left");
   const frame = shape === "program" ? code.local("i32", "fp") : names.indexOf("fp");
-  const context = { code, program, fuel: undefined, scratch: () => left };
+  const context = { code, program, fuel: undefined, scratch: (type: "i32" | "i64") => code.local(type, "left") };
+  emitBurn(context, program.costs.functions.get(start)!);
   if (shape === "program") {
     pushCpuField(context, "fp");
     code.set(frame);
@@ -163,7 +163,6 @@ function writeChain(program: ProgramContext, shape: "program" | "subprogram", pa
   }
   passRegister(context, MAY_GOTO_WORD, () => code.i64(MAY_GOTO_TURNS));
   const again = code.loop();
-  emitBurn(context);
   const called = code.block("i32");
   const places = parts.map(() => code.block());
   code.get(next);

@@ -1,6 +1,6 @@
 import { CodeWriter, type FunctionType, ModuleWriter, type ValueType } from "../../wasm/index.ts";
 import { calledKfunc, type KfuncSpec, type RuntimeFunction } from "../spec.ts";
-import type { VerifiedProgram } from "../verifier/index.ts";
+import { fuelCosts, type VerifiedProgram } from "../verifier/index.ts";
 import { coldEntry, TAIL_CALL } from "./calls.ts";
 import { type ProgramContext, pushCpuField } from "./context.ts";
 import type { CompileEnvironment } from "./environment.ts";
@@ -71,8 +71,8 @@ function neededFunctions({ operations, environment, helpers, legacyLoads, kfuncs
 }
 
 /**
- * Compiles a checked program against its surroundings. Time is linear in its length. The module imports `env.memory`, `env.table`, and from `runtime` the global
- * `cpu` and the functions it calls.
+ * Compiles a checked program against its surroundings. Time is linear in its length. The module imports `env.memory`, `env.table`, and from `runtime` the globals
+ * `cpu` and `fuel`, and the functions it calls.
  */
 export function compileProgram(verified: VerifiedProgram, environment: CompileEnvironment): CompiledProgram {
   const { spec, type, callbacks } = verified;
@@ -89,6 +89,7 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
   module.importMemory("env", "memory", { minimum: 1, maximum: 65536, shared: true });
   module.importTable("env", "table", { minimum: 1 });
   const cpu = module.importGlobal("runtime", "cpu", "i32", true);
+  const fuel = module.importGlobal("runtime", "fuel", "i64", true);
   const imports = new Map<string, number>();
   for (const { entry, parameters, result } of neededFunctions(surroundings)) {
     imports.set(entry, module.importFunction("runtime", entry, { parameters, results: wasmResults[result] }));
@@ -105,6 +106,8 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
     exceptionCallback: spec.exceptionCallback,
     programType: module.type(PROGRAM),
     cpu,
+    fuel,
+    costs: fuelCosts(verified),
   };
   const marks = new Map<number, readonly number[]>();
   const define = (index: number, compiled: CompiledFunction): number => {

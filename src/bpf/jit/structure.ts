@@ -11,8 +11,6 @@ export interface NodeCode {
   /** Pushes the number of the successor that a dispatch node takes. */
   dispatchIndex(): void;
   setDispatch(index: number): void;
-  /** Runs at the start of a loop, once an iteration. */
-  loopStart(header: number): void;
 }
 
 /** A graph made ready for emission: reducible, ordered, with its dominator tree and loops. */
@@ -144,7 +142,6 @@ export function emitStructured(graph: StructuredGraph, code: CodeWriter, nodeCod
       open.push(label);
       backward.set(node, label);
       tasks.push(END);
-      nodeCode.loopStart(node);
     }
     openBlocks(inside[node]);
     const label = labels.get(node);

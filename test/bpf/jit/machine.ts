@@ -70,7 +70,7 @@ export class Machine {
   }
 
   get fuel(): bigint {
-    return CpuBlock.readBig(this.memory.view, this.cpu, "fuel");
+    return (this.runtime.exports.fuel as WebAssembly.Global).value as bigint;
   }
 
   /** Compiles into the next free slots. */
@@ -90,7 +90,7 @@ export class Machine {
     this.write("tail_calls", 0);
     this.write("trap", 0);
     this.write("trap_detail", 0);
-    CpuBlock.writeBig(this.memory.view, this.cpu, "fuel", fuel);
+    (this.runtime.exports.fuel as WebAssembly.Global).value = fuel;
     const run = this.runtime.table.get(slot) as (context: bigint) => bigint;
     return BigInt.asUintN(64, run(BigInt(context)));
   }

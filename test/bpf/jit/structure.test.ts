@@ -69,7 +69,6 @@ function compileWalk(successors: readonly (readonly number[])[]): Uint8Array<Arr
       code.i32(index);
       code.set(dispatch);
     },
-    loopStart() {},
   });
   module.define(run, code);
   module.exportFunction("run", run);

@@ -2,6 +2,7 @@
   (import "env" "memory" (memory 1 65536 shared))
   (import "env" "table" (table 1 funcref))
   (import "runtime" "cpu" (global (mut i32)))
+  (import "runtime" "fuel" (global (mut i64)))
   (func $program (param $r1 i64) (result i64)
     (local $r0 i64) (local $r2 i64) (local $r3 i64) (local $r4 i64) (local $r5 i64) (local $r6 i64) (local $r7 i64) (local $r8 i64) (local $r9 i64) (local $fp i32)
     local.get $r1

@@ -2,6 +2,7 @@
   (import "env" "memory" (memory 1 65536 shared))
   (import "env" "table" (table 1 funcref))
   (import "runtime" "cpu" (global (mut i32)))
+  (import "runtime" "fuel" (global (mut i64)))
   (func $program (param $r1 i64) (result i64)
     (local $r0 i64) (local $r2 i64) (local $r3 i64) (local $r4 i64) (local $r5 i64) (local $r6 i64) (local $r7 i64) (local $r8 i64) (local $r9 i64) (local $fp i32)
     global.get 0
@@ -29,24 +30,22 @@
   )
   (func $part (param $r1 i64) (param $r2 i64) (param $r3 i64) (param $r4 i64) (param $r5 i64) (param $fp i32) (result i64)
     (local $r0 i64) (local $r6 i64) (local $r7 i64) (local $r8 i64) (local $r9 i64) (local $t64 i64)
-    global.get 0
-    i64.load offset=16
-    i64.const -1
+    global.get 1
+    i64.const -4
     i64.add
     local.set $t64
-    global.get 0
     local.get $t64
-    i64.store offset=16
+    global.set 1
     local.get $t64
     i64.const 0
     i64.lt_s
     if
       global.get 0
       i32.const 1
-      i32.store offset=272
+      i32.store offset=264
       global.get 0
       i32.const 0
-      i32.store offset=276
+      i32.store offset=268
       unreachable
     end
     local.get $r1
