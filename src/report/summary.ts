@@ -9,6 +9,10 @@ export interface LoadedLine {
   readonly name: string;
   /** "xdp, native on eth0" */
   readonly where: string;
+  /** As ProgramResult has them. */
+  readonly program: string;
+  readonly device: string;
+  readonly hook: string;
   readonly instructions: number;
   readonly wasmBytes: number;
   readonly elapsedNs: number;
@@ -30,6 +34,22 @@ export function loadedLines(programs: readonly LoadedLine[]): string {
       return `${line}   ${pc.yellow("not built yet, traps when reached")}: ${program.unbuilt.join(", ")}\n`;
     })
     .join("");
+}
+
+/** What a user may want to know beside the figures: programs that saw no packet, packets that no device could take. One sentence each. */
+export function runNotes(result: RunResult, programs: readonly LoadedLine[]): string[] {
+  if (result.packets === 0) return [];
+  const ran = ({ program, device, hook }: LoadedLine) =>
+    result.programs.some((row) => row.name === program && row.device === device && row.hook === hook);
+  const idle = programs.filter((line) => !ran(line)).map(({ name, where }) => `${name} (${where}) saw no packet`);
+  const refused = Object.entries(result.devices).flatMap(([device, { rx_length_errors: packets = 0 }]) =>
+    packets === 0
+      ? []
+      : [
+          `${device} refused ${count(packets)} ${plural(packets, "packet")} (rx_length_errors): longer than the MTU, which --dev ${device},mtu= sets, or shorter than a header`,
+        ],
+  );
+  return [...idle, ...refused];
 }
 
 /** The result of a run as text: totals, fates, queues, drops, device counters. Lists are broken into lines of `width`, where words allow. */

@@ -88,3 +88,12 @@ test.each([
   expect(stderr).toContain(said);
   expect(stderr).toContain(`in: ${file}${place}\n`);
 });
+
+test("cases of which none is looked at do not pass for agreement", async () => {
+  const file = join(folder, "none.jsonl");
+  writeFileSync(file, "\n");
+  const { code, stdout, stderr } = await xdplane("conformance", file, "--feature", "nothing");
+  expect([code, stdout]).toEqual([3, ""]);
+  expect(stderr).toContain(`no case was run: ${file} hold none that uses nothing`);
+  expect((await xdplane("conformance", "nowhere.jsonl")).stderr).toContain("the file cannot be read: no such file");
+});

@@ -240,3 +240,19 @@ test.each([
 ])("%j is told what becomes of its workers", (words, note) => {
   expect(xdplane(["replay", "pcaps/firewall.pcap", ...words])).toMatchObject({ status: 0, stderr: note });
 });
+
+test("programs that saw no packet, and packets that the device refused, are told", () => {
+  const { status, stderr } = xdplane(["replay", "pcaps/shop.pcapng", "--dev", "eth0,mtu=68", "--dev", "eth1", "--xdp", "programs/pass_all.o"]);
+  expect(status).toBe(0);
+  expect(stderr).toBe(
+    "note: pass_all.o:pass_all (xdp, native on eth1) saw no packet\n" +
+      "note: eth0 refused 355 packets (rx_length_errors): longer than the MTU, which --dev eth0,mtu= sets, or shorter than a header\n",
+  );
+});
+
+test("the notes keep silent about programs that ran, at every hook", () => {
+  const hooks = ["--mode", "generic", "--xdp", "programs/pass_all.o", "--tc-ingress", "programs/policy.o:ingress"];
+  expect(xdplane(["replay", "pcaps/policy.pcap", ...hooks])).toMatchObject({ status: 0, stderr: "" });
+  const egress = ["--direction", "egress", "--tc-egress", "programs/policy.o:egress"];
+  expect(xdplane(["replay", "pcaps/policy.pcap", ...egress])).toMatchObject({ status: 0, stderr: "" });
+});

@@ -78,6 +78,9 @@ test("a loaded program tells its hook, size and what would trap", () => {
   const text = loadedLines([
     {
       name: "a.o:main",
+      program: "main",
+      device: "eth0",
+      hook: "xdp",
       where: "xdp, native on eth0",
       instructions: 812,
       wasmBytes: 9_400,
@@ -87,6 +90,9 @@ test("a loaded program tells its hook, size and what would trap", () => {
     },
     {
       name: "policy.o:ingress",
+      program: "ingress",
+      device: "eth0",
+      hook: "clsact/ingress",
       where: "clsact ingress on eth0",
       instructions: 96,
       wasmBytes: 0,

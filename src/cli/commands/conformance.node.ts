@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { type CaseEngine, readCaseFile, runConformance } from "../../lab/index.ts";
 import { ProblemError } from "../../problem/index.ts";
 import { conformanceText } from "../../report/index.ts";
+import { problems } from "../options/problems.ts";
 
 interface Options {
   readonly engine: CaseEngine;
@@ -29,6 +30,11 @@ function conformance(paths: readonly string[], { engine, only, feature, json }: 
   const options = { engine, acceptedOnly: only === "accepted", ...(feature === undefined ? {} : { feature }) };
   const report = runConformance(files(), options);
   if (!report.ok) throw new ProblemError(report.problem);
+  // Nothing that was looked at must not pass for agreement.
+  if (report.value.total.rows === 0) {
+    const which = feature === undefined ? "at all" : `that uses ${feature}`;
+    throw new ProblemError(problems.conformance_no_case({ files: paths.join(", "), which }));
+  }
   process.stdout.write(json ? `${JSON.stringify(report.value.toJson(), null, 2)}\n` : conformanceText(report.value));
   if (report.value.total.differed > 0) process.exitCode = 1;
 }

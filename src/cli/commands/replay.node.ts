@@ -8,7 +8,7 @@ import { gunzip } from "../../packet/gzip.node.ts";
 import { bytesFromStream, type CaptureSource, openCapture, parseMac } from "../../packet/index.ts";
 import { throughPcapParser } from "../../packet/pcapParserSource.node.ts";
 import { ProblemError } from "../../problem/index.ts";
-import { loadedLines, mapContentsText, mapLines, runJson, summaryText } from "../../report/index.ts";
+import { loadedLines, mapContentsText, mapLines, runJson, runNotes, summaryText } from "../../report/index.ts";
 import { formatProblem } from "../failure.node.ts";
 import { DeviceOptions } from "../options/devices.ts";
 import { readMapOption } from "../options/mapContents.node.ts";
@@ -128,6 +128,7 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
     process.stdout.write(summaryText(result, lineWidth()) + mapLines(programs.fillings(), lineWidth()));
     if (maps !== null) process.stdout.write(`\n${mapContentsText(maps)}`);
   }
+  for (const note of runNotes(result, programs.lines)) process.stderr.write(`note: ${note}\n`);
   for (const warning of source.warnings) process.stderr.write(`note: ${path}: ${warning}\n`);
   if (source.problem !== null) {
     process.stderr.write(formatProblem(inFile(source.problem, path)));

@@ -34,6 +34,10 @@ export const problems = defineProblems({
     hint: "give an object that clang --target=bpf has made, or convert a capture with editcap -F pcapng IN OUT",
   },
   dump_option: { message: "{option} is for {wanted}, and this is {given}", exit: 2 },
+  conformance_no_case: {
+    message: "no case was run: {files} hold none {which}",
+    hint: "without --feature the table names the features that the cases use",
+  },
   map_unknown: {
     message: "no object has a map {map}",
     hint: "the maps are {names}",

@@ -44,6 +44,9 @@ export class ReplayPrograms {
     const elapsedNs = (performance.now() - started) * 1e6;
     this.#lines.push({
       name: `${basename(path)}:${spec.name}`,
+      program: spec.name,
+      device: name,
+      hook: hook === "xdp" ? (device.mode === "generic" ? "xdp generic" : "xdp") : `clsact/${hook}`,
       where: hook === "xdp" ? `xdp, ${device.mode} on ${name}` : `clsact ${hook} on ${name}`,
       instructions: program.verified.instructions.length,
       wasmBytes: program.wasmBytes,

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
+import { fileFault } from "../../problem/fileFault.node.ts";
 import { ProblemError } from "../../problem/index.ts";
 import { problems } from "./problems.ts";
 
@@ -12,6 +13,6 @@ export function readCaseFile(path: string): string {
     const compressed = bytes[0] === GZIP[0] && bytes[1] === GZIP[1];
     return (compressed ? gunzipSync(bytes) : bytes).toString("utf8");
   } catch (error) {
-    throw new ProblemError(problems.case_file_unreadable({ why: (error as Error).message }, { file: path }));
+    throw new ProblemError(problems.case_file_unreadable({ why: fileFault(error) }, { file: path }));
   }
 }
