@@ -242,7 +242,16 @@ test.each([
 });
 
 test("programs that saw no packet, and packets that the device refused, are told", () => {
-  const { status, stderr } = xdplane(["replay", "pcaps/shop.pcapng", "--dev", "eth0,mtu=68", "--dev", "eth1", "--xdp", "programs/pass_all.o"]);
+  const { status, stderr } = xdplane([
+    "replay",
+    "pcaps/shop.pcapng",
+    "--dev",
+    "eth0,mtu=68",
+    "--dev",
+    "eth1",
+    "--xdp",
+    "programs/pass_all.o",
+  ]);
   expect(status).toBe(0);
   expect(stderr).toBe(
     "note: pass_all.o:pass_all (xdp, native on eth1) saw no packet\n" +
