@@ -37,6 +37,8 @@ export interface LinkedCode {
   readonly lines: readonly SourceLine[];
   readonly kfuncs: ReadonlyMap<number, string>;
   readonly poisoned: ReadonlyMap<number, string>;
+  /** First instruction of the exception callback. */
+  readonly exceptionCallback?: number;
 }
 
 /** What the linker needs to know of the object and of the kernel it is for. */
@@ -88,10 +90,35 @@ export class Linker {
     for (const list of this.#lines.values()) list.sort((a, b) => a.offset - b.offset);
   }
 
-  /** The whole code of the program that begins with `main`. Throws a ProblemError. */
-  link(main: ElfFunction): LinkedCode {
+  /** The whole code of the program that begins with `main`; its exception callback comes last. Throws a ProblemError. */
+  link(main: ElfFunction, exceptionCallback?: ElfFunction): LinkedCode {
     const program = new ProgramCode(main.name);
-    const first = program.place(main);
+    this.#place(program, program.place(main));
+    let callback: number | undefined;
+    if (exceptionCallback !== undefined) {
+      const placed = program.refer(exceptionCallback, (base) => {
+        callback = base;
+      });
+      if (placed !== null) {
+        callback = placed.base;
+        this.#place(program, placed);
+      }
+    }
+    const instructions = program.bytes();
+    this.#total += instructions.length / INSTRUCTION_SIZE;
+    const kfuncs = new Map([...this.#kfuncs].filter(([, imm]) => program.kfuncs.has(imm)).map(([name, imm]) => [imm, name]));
+    return {
+      instructions,
+      functions: this.#functionSpecs(program),
+      lines: this.#sourceLines(program),
+      kfuncs,
+      poisoned: program.poisoned,
+      ...(callback === undefined ? {} : { exceptionCallback: callback }),
+    };
+  }
+
+  /** Copies a function that has its place, and all that it refers to and that has none yet. */
+  #place(program: ProgramCode, first: Placed): void {
     this.#copy(program, first);
     const open = [first];
     while (open.length > 0) {
@@ -104,10 +131,6 @@ export class Linker {
         open.push(called);
       }
     }
-    const instructions = program.bytes();
-    this.#total += instructions.length / INSTRUCTION_SIZE;
-    const kfuncs = new Map([...this.#kfuncs].filter(([, imm]) => program.kfuncs.has(imm)).map(([name, imm]) => [imm, name]));
-    return { instructions, functions: this.#functionSpecs(program), lines: this.#sourceLines(program), kfuncs, poisoned: program.poisoned };
   }
 
   /** Appends a function's instructions, in little-endian form. */

@@ -4,6 +4,7 @@ import type { MapSpec, ProgramSpec } from "../spec.ts";
 import { btfMaps } from "./btfMaps.ts";
 import { CoreRelocations } from "./coreRelocations.ts";
 import { type ExternSymbol, externSymbols } from "./externs.ts";
+import { exceptionCallbackOf } from "./exceptionCallback.ts";
 import { type ElfFunction, functionsOf } from "./functions.ts";
 import { asRun, globalMaps, withSectionOffsets } from "./globalMaps.ts";
 import { type ElfImage, type ElfSection, readElf } from "./image.ts";
@@ -113,7 +114,7 @@ function open(bytes: Uint8Array, { file, kconfig: settings, target = linux618() 
     const meaning = meaningOfSection(main.section.name);
     // iproute2 loads what stands in the slots of a PROG_ARRAY with the type of the program that it was asked for.
     const slotType = slotOfSection(main.section.name) === null ? undefined : onlyType;
-    const { kfuncs: ownKfuncs, poisoned, ...code } = linker.link(main);
+    const { kfuncs: ownKfuncs, poisoned, ...code } = linker.link(main, exceptionCallbackOf(btf, functions, main));
     return {
       name: main.name,
       section: main.section.name,

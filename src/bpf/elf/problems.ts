@@ -55,6 +55,9 @@ export const elfProblems = defineProblems({
     hint: 'write [{ "key": …, "value": … }, …], for a per-CPU map also { "key": …, "values": [{ "cpu": 0, "value": … }] }',
   },
 
+  elf_exception_callback_missing: {
+    message: "{program} names {name} as its exception callback, which is no global function of the object",
+  },
   elf_big_endian: {
     message: "compiled for a big-endian machine: the code is converted, but its constants compare packets in the other byte order",
     hint: "compile with -target bpfel",

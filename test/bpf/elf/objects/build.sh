@@ -18,6 +18,8 @@ strip everything.*.o
 build clang-19 sections.o sections.c -mcpu=v1 -Wno-visibility
 build clang-19 externs.o externs.c -g -mcpu=v3
 strip externs.o
+build clang-19 exceptions.o exceptions.c -g -mcpu=v3
+strip exceptions.o
 build clang-19 core.o core.c -g -mcpu=v3
 strip core.o
 for size in 20 28 36 40; do build clang-14 legacy$size.o legacy.c -DDEFINITION=$size; done
