@@ -1,6 +1,7 @@
 import type { ProgramSpec } from "../bpf/spec.ts";
 import { ProblemError } from "../problem/index.ts";
 import { BPF_PROG_LOAD, BPF_PROG_TEST_RUN, programTypeNumbers } from "./commands.ts";
+import { FUNC_INFO_SIZE, loadFunctionTypes } from "./functionTypes.node.ts";
 import { kernelFunctionId } from "./kfuncs.node.ts";
 import { errnoText, type Libc } from "./libc.node.ts";
 import { type KernelMap, objectName } from "./map.node.ts";
@@ -57,6 +58,7 @@ export class KernelProgram {
   /** Loads it with these maps, by name. A rejection throws, with the end of the verifier's log as the hint. */
   static load(libc: Libc, spec: ProgramSpec, maps: ReadonlyMap<string, KernelMap>): KernelProgram {
     const instructions = withKernelReferences(spec, maps);
+    const types = loadFunctionTypes(libc, spec);
     const load = (logLevel: number): { fd: number; log: string } => {
       libc.begin();
       const at = libc.reserve(LOAD_ATTRIBUTES);
@@ -69,6 +71,12 @@ export class KernelProgram {
       view.setUint32(at + 44, spec.flags, true);
       libc.scratch.set(objectName(spec.name), at + 48);
       view.setUint32(at + 68, spec.expectedAttachType, true);
+      if (types !== undefined) {
+        view.setUint32(at + 72, types.fd, true);
+        view.setUint32(at + 76, FUNC_INFO_SIZE, true);
+        view.setBigUint64(at + 80, libc.address(libc.place(types.records)), true);
+        view.setUint32(at + 88, types.records.length / FUNC_INFO_SIZE, true);
+      }
       let log = 0;
       if (logLevel > 0) {
         log = libc.reserve(LOG_SIZE);
@@ -81,8 +89,8 @@ export class KernelProgram {
       return { fd, log: new TextDecoder().decode(libc.scratch.slice(log, end)) };
     };
     const { fd } = load(0);
-    if (fd >= 0) return new KernelProgram(libc, spec, fd);
-    const again = load(1);
+    const again = fd >= 0 ? { fd, log: "" } : load(1);
+    if (types !== undefined) libc.close(types.fd);
     if (again.fd >= 0) return new KernelProgram(libc, spec, again.fd);
     const tail = again.log.trimEnd().split("\n").slice(-12).join("\n");
     throw new ProblemError(problems.kernel_rejected({ program: spec.name, errno: errnoText(fd), log: tail }, { program: spec.name }));

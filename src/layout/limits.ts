@@ -8,13 +8,12 @@ export const MAX_CALL_FRAMES = 8;
 export const MAX_TAIL_CALL_CNT = 33;
 /** Instructions a privileged program may have, and the verifier may process. include/linux/bpf.h. */
 export const BPF_COMPLEXITY_LIMIT_INSNS = 1_000_000;
-/** Iterations of bpf_loop. include/linux/bpf.h. */
-export const BPF_MAX_LOOPS = 8 * 1024 * 1024;
 /**
- * Turns that may_goto allows from one function entry. Linux on x86-64 ends such a loop after 250 ms of the host's time, which says nothing here; where it has no clock at hand it
- * counts, up to BPF_MAX_LOOPS, and so does xdplane: the same loop ends at the same turn everywhere.
+ * Iterations of bpf_loop, and turns that may_goto allows from one function entry. include/linux/bpf.h. Linux on x86-64 ends a loop of may_goto after 250 ms of the host's time (240
+ * million turns of the smallest one, measured), which says nothing of virtual time; where it has no clock at hand it counts up to this limit, and so does xdplane: the same loop
+ * ends at the same turn everywhere.
  */
-export const MAY_GOTO_TURNS = BPF_MAX_LOOPS;
+export const BPF_MAX_LOOPS = 8 * 1024 * 1024;
 /** Bytes kept free in front of a frame for bpf_xdp_adjust_head. include/uapi/linux/bpf.h. */
 export const XDP_PACKET_HEADROOM = 256;
 /** struct xdp_frame, kept at the start of the headroom: adjust_head may not enter it. Measured: lowest accepted delta is -216. */

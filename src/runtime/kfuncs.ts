@@ -35,6 +35,9 @@ const rows: readonly KfuncRow[] = [
   ["bpf_strrchr", "bpfStrrchr", "li", "u32"],
   ["bpf_strspn", "bpfStrspn", "ll", "u32"],
   ["bpf_strstr", "bpfStrstr", "ll", "u32"],
+  ["bpf_wq_init", "wqInit", "iii", "u32"],
+  ["bpf_wq_set_callback_impl", "wqSetCallback", "iii", "u32"],
+  ["bpf_wq_start", "wqStart", "ii", "u32"],
 ];
 
 /** The engines end the run themselves: no function of the runtime is called. */

@@ -32,13 +32,13 @@ export interface SmallProgram {
   readonly maps?: readonly MapSpec[];
   /** First instruction of the exception callback, in the whole program. */
   readonly exceptionCallback?: number;
-  /** False: the live kernel is not asked, which takes callbacks only with type information. */
-  readonly kernel?: boolean;
   readonly packet?: Uint8Array;
   /** Bytes of an XDP frame that are not in fragments. */
   readonly linear?: number;
   /** Bytes at the front of an XDP frame that are metadata. */
   readonly metadata?: number;
+  /** False for a program that Linux refuses: the live kernel is not asked. */
+  readonly kernel?: boolean;
   /** How many results are looked at. */
   readonly results: number;
 }

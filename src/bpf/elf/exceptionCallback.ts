@@ -15,7 +15,9 @@ export function exceptionCallbackOf(btf: Btf | null, functions: readonly ElfFunc
     const name = tag.name.slice(TAG.length);
     const callback = functions.find((one) => one.name === name && !one.static);
     if (callback !== undefined) return callback;
-    throw new ProblemError(elfProblems.elf_exception_callback_missing({ program: program.name, name }, program.section.data.place(program.from)));
+    throw new ProblemError(
+      elfProblems.elf_exception_callback_missing({ program: program.name, name }, program.section.data.place(program.from)),
+    );
   }
   return undefined;
 }

@@ -3,8 +3,8 @@ import { type Btf, type BtfExt, type DecidedRelocation, linux618, parseBtf, pars
 import type { MapSpec, ProgramSpec } from "../spec.ts";
 import { btfMaps } from "./btfMaps.ts";
 import { CoreRelocations } from "./coreRelocations.ts";
-import { type ExternSymbol, externSymbols } from "./externs.ts";
 import { exceptionCallbackOf } from "./exceptionCallback.ts";
+import { type ExternSymbol, externSymbols } from "./externs.ts";
 import { type ElfFunction, functionsOf } from "./functions.ts";
 import { asRun, globalMaps, withSectionOffsets } from "./globalMaps.ts";
 import { type ElfImage, type ElfSection, readElf } from "./image.ts";

@@ -1,4 +1,4 @@
-import { CpuBlock, MAX_BPF_STACK, MAY_GOTO_TURNS, TRAP_BUDGET } from "../../layout/index.ts";
+import { BPF_MAX_LOOPS, CpuBlock, MAX_BPF_STACK, TRAP_BUDGET } from "../../layout/index.ts";
 import type { RuntimeFunction } from "../spec.ts";
 import { fuelCosts, type VerifiedProgram } from "../verifier/index.ts";
 import { low32 } from "./calls.ts";
@@ -113,7 +113,7 @@ class Interpreter implements Machine {
     registers[10] = BigInt(fp + MAX_BPF_STACK);
     this.#at = start;
     this.burn(this.#entryCosts.get(start)!);
-    return this.#execute(start, { registers, fp, mayGoto: MAY_GOTO_TURNS });
+    return this.#execute(start, { registers, fp, mayGoto: BPF_MAX_LOOPS });
   }
 
   #execute(start: number, frame: Frame): bigint {

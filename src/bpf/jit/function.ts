@@ -1,4 +1,4 @@
-import { BPF_MAP_TYPE_PERCPU_ARRAY, MAY_GOTO_TURNS } from "../../layout/index.ts";
+import { BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAX_LOOPS } from "../../layout/index.ts";
 import { CodeWriter } from "../../wasm/index.ts";
 import type { VerifiedFunction } from "../verifier/index.ts";
 import { analyzeFunction, type FunctionFacts } from "./analysis.ts";
@@ -111,7 +111,7 @@ function emitPrologue(context: FunctionContext, operations: readonly Operation[]
   loadFuel(context);
   loadCpuId(context);
   if (mayGoto !== undefined) {
-    code.i32(MAY_GOTO_TURNS);
+    code.i32(BPF_MAX_LOOPS);
     code.set(mayGoto);
   }
   emitBurn(context, cost);

@@ -1,4 +1,4 @@
-import { MAY_GOTO_TURNS } from "../../layout/index.ts";
+import { BPF_MAX_LOOPS } from "../../layout/index.ts";
 import { CodeWriter, type FunctionType } from "../../wasm/index.ts";
 import type { VerifiedFunction } from "../verifier/index.ts";
 import { analyzeFunction } from "./analysis.ts";
@@ -161,7 +161,7 @@ function writeChain(program: ProgramContext, start: number, shape: "program" | "
     const given = names.indexOf(`r${register}`);
     passRegister(context, register, () => (given >= 0 ? code.get(given) : code.i64(0)));
   }
-  passRegister(context, MAY_GOTO_WORD, () => code.i64(MAY_GOTO_TURNS));
+  passRegister(context, MAY_GOTO_WORD, () => code.i64(BPF_MAX_LOOPS));
   const again = code.loop();
   const called = code.block("i32");
   const places = parts.map(() => code.block());

@@ -1,4 +1,4 @@
-/* bpf_throw: in the program, in a function it calls and in a callback; with and without an exception callback. */
+/* bpf_throw in a function that the program calls, with and without an exception callback. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -13,11 +13,6 @@ static __noinline int thrower(struct xdp_md *ctx, __u64 limit) {
   return length & 1;
 }
 
-static int step(__u32 index, __u64 *limit) {
-  if (index == *limit) bpf_throw(index);
-  return 0;
-}
-
 SEC("xdp")
 __exception_cb(caught)
 int with_callback(struct xdp_md *ctx) {
@@ -27,13 +22,6 @@ int with_callback(struct xdp_md *ctx) {
 SEC("xdp")
 int without_callback(struct xdp_md *ctx) {
   return thrower(ctx, 100) + 1;
-}
-
-SEC("xdp")
-__exception_cb(caught)
-int in_loop(struct xdp_md *ctx) {
-  __u64 limit = ctx->data_end - ctx->data;
-  return bpf_loop(80, step, &limit, 0);
 }
 
 char _license[] SEC("license") = "GPL";
