@@ -54,29 +54,65 @@ export class Tallies {
     }
   }
 
-  /** One table of all CPUs, by key, in ascending order of keys. */
-  #lines(field: "outcome_tally" | "verdict_tally"): Line[] {
+  /**
+   * One table of all CPUs, by key, in ascending order of keys; and `rest`, what a CPU counted when its table was full, which has no key. Only programs that
+   * return numbers of all kinds fill one.
+   */
+  #lines(field: "outcome_tally" | "verdict_tally"): { readonly lines: readonly Line[]; readonly rest: Omit<Line, "key"> } {
     const lines = new Map<bigint, Line>();
+    const rest = { packets: 0, bytes: 0 };
     for (const state of this.#layout.states) {
       const table = this.#region(state, field);
       for (let index = 0; index <= TALLY_ENTRIES; index++) {
         const at = table + index * TallyEntry.size;
         const packets = this.#count(at + TallyEntry.at.packets);
         if (packets === 0) continue;
+        const bytes = this.#count(at + TallyEntry.at.bytes);
+        if (index === TALLY_ENTRIES) {
+          rest.packets += packets;
+          rest.bytes += bytes;
+          continue;
+        }
         const key = this.#view.getBigUint64(at + TallyEntry.at.key, true);
         const line = lines.get(key) ?? { key, packets: 0, bytes: 0 };
         line.packets += packets;
-        line.bytes += this.#count(at + TallyEntry.at.bytes);
+        line.bytes += bytes;
         lines.set(key, line);
       }
     }
-    return [...lines.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+    return { lines: [...lines.values()].sort((a, b) => (a.key < b.key ? -1 : 1)), rest };
+  }
+
+  /** Packets of each fate, from the queues' counts, which are never too many to be kept apart. */
+  #packetsOf(fate: number): number {
+    let packets = 0;
+    for (const state of this.#layout.states) {
+      const tallies = this.#region(state, "queue_tallies");
+      for (const number of this.#layout.queues.keys())
+        packets += this.#count(tallies + number * QueueTally.size + QueueTally.at.fates + fate * 8);
+    }
+    return packets;
+  }
+
+  /** What of each fate no line of `counts` holds, as lines with the reason `other`. */
+  #otherFates(counts: readonly FateCount[], bytes: number): FateCount[] {
+    const others: FateCount[] = [];
+    for (let number = 1; number < FATE_COUNT; number++) {
+      const fate = fateName(number);
+      if (fate === undefined) continue;
+      const told = counts.reduce((sum, line) => sum + (line.fate === fate ? line.packets : 0), 0);
+      const packets = this.#packetsOf(number) - told;
+      // The bytes are not counted by fate; as good as always there is one such line.
+      if (packets > 0) others.push({ fate, to: null, reason: "other", packets, bytes: others.length === 0 ? bytes : 0 });
+    }
+    return others;
   }
 
   /** Packets by what became of them, most first. */
   fates(): FateCount[] {
     const counts: FateCount[] = [];
-    for (const { key, packets, bytes } of this.#lines("outcome_tally")) {
+    const { lines, rest } = this.#lines("outcome_tally");
+    for (const { key, packets, bytes } of lines) {
       const low = Number(key & 0xffffffffn);
       const fate = fateName(low & 255);
       if (fate === undefined) continue;
@@ -84,6 +120,7 @@ export class Tallies {
       const to = targetName(Number(key >> 32n), this.#names.interface);
       counts.push({ fate, to, reason: reasonName((low >> 8) & 255, detail, this.#names.helper), packets, bytes });
     }
+    if (rest.packets > 0) counts.push(...this.#otherFates(counts, rest.bytes));
     return counts.sort((a, b) => b.packets - a.packets);
   }
 
@@ -93,7 +130,8 @@ export class Tallies {
       number,
       { name: string; hook: string; device: string; runs: number; slot: number; verdicts: Record<string, number> }
     >();
-    for (const { key, packets } of this.#lines("verdict_tally")) {
+    const { lines, rest } = this.#lines("verdict_tally");
+    for (const { key, packets } of lines) {
       const what = Number(key & 0xffffffffn);
       const slot = what & 0xffff;
       const { hook, mode, verdict } = stepNames((what >>> 16) & 255, Number(BigInt.asIntN(32, key >> 32n)));
@@ -111,7 +149,10 @@ export class Tallies {
     }
     // In the order in which a packet meets the hooks.
     const inOrder = [...results].sort(([a], [b]) => ((a >>> 16) & 255) - ((b >>> 16) & 255) || (a >>> 24) - (b >>> 24) || a - b);
-    return inOrder.map(([, { slot, ...result }]) => ({ ...result, traps: traps.get(slot) ?? 0 }));
+    const rows = inOrder.map(([, { slot, ...result }]) => ({ ...result, traps: traps.get(slot) ?? 0 }));
+    if (rest.packets > 0)
+      rows.push({ name: "other", hook: "", device: "", runs: rest.packets, verdicts: { other: rest.packets }, traps: 0 });
+    return rows;
   }
 
   /** What each receive queue got, and what became of it. Queues that saw nothing are there too. */

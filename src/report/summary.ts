@@ -102,8 +102,12 @@ function fateTable(result: RunResult): string {
 function fateDetail(parts: readonly FateCount[]): string {
   const named = (part: FateCount) => part.reason ?? part.to;
   if (parts.length === 1) return parts.map((part) => named(part) ?? "").join("");
-  return parts.map((part) => `${named(part) ?? "directly"} ${count(part.packets)}`).join(" · ");
+  const told = parts.slice(0, PLACES_SHOWN).map((part) => `${named(part) ?? "directly"} ${count(part.packets)}`);
+  return [...told, ...(parts.length > told.length ? [`${count(parts.length - told.length)} more`] : [])].join(" · ");
 }
+
+/** Places or reasons of one fate, and verdicts of one program, that the summary shows; --json has all. */
+const PLACES_SHOWN = 8;
 
 function queueTable(result: RunResult): string {
   if (result.queues.length === 0) return "";
@@ -125,13 +129,17 @@ function programTable(result: RunResult): string {
   if (result.programs.length === 0) return "";
   const rows = result.programs.map((program) => [
     program.name,
-    `${program.hook} on ${program.device}`,
+    program.hook === "" ? "" : `${program.hook} on ${program.device}`,
     count(program.runs),
-    Object.entries(program.verdicts)
-      .map(([verdict, times]) => `${verdict} ${count(times)}`)
-      .join(" · "),
+    verdictDetail(program.verdicts),
   ]);
   return plainTable([{ heading: "program" }, { heading: "hook" }, right("runs"), { heading: "verdicts" }], rows);
+}
+
+function verdictDetail(verdicts: Readonly<Record<string, number>>): string {
+  const all = Object.entries(verdicts);
+  const told = all.slice(0, PLACES_SHOWN).map(([verdict, times]) => `${verdict} ${count(times)}`);
+  return [...told, ...(all.length > told.length ? [`${count(all.length - told.length)} more`] : [])].join(" · ");
 }
 
 function trapLines(result: RunResult): string {
