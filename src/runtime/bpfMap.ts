@@ -3,25 +3,26 @@ import {
   BPF_ANY,
   BPF_F_NO_COMMON_LRU,
   BPF_MAP_TYPE_ARRAY,
+  BPF_MAP_TYPE_BLOOM_FILTER,
   BPF_MAP_TYPE_CPUMAP,
   BPF_MAP_TYPE_DEVMAP,
   BPF_MAP_TYPE_DEVMAP_HASH,
   BPF_MAP_TYPE_LRU_HASH,
   BPF_MAP_TYPE_LRU_PERCPU_HASH,
   BPF_MAP_TYPE_PERCPU_ARRAY,
+  BPF_MAP_TYPE_PERF_EVENT_ARRAY,
   BPF_MAP_TYPE_PROG_ARRAY,
   BPF_MAP_TYPE_QUEUE,
   BPF_MAP_TYPE_RINGBUF,
   BPF_MAP_TYPE_STACK,
   EINVAL,
+  ENOSPC,
   EPERM,
   HashHeader,
   LruState,
   MapHeader,
 } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
-import { type ElementPlace, elementsInUse } from "./mapElements.ts";
-import { type SpecialField, specialFields } from "./mapFields.ts";
 import type { MapHost } from "./mapHost.ts";
 import { isPerCpu, isSparseArray } from "./mapRules.ts";
 import { problems } from "./problems.ts";
@@ -53,8 +54,6 @@ export class BpfMap {
   readonly stride: number;
   readonly cpuStride: number;
   readonly #host: MapHost;
-  /** What user space does not see of a value. */
-  readonly #special: readonly SpecialField[];
   #frozen = false;
   #buffer: { readonly address: number; readonly size: number } | undefined;
 
@@ -63,7 +62,6 @@ export class BpfMap {
     this.id = id;
     this.address = address;
     this.#host = host;
-    this.#special = specialFields(spec);
     const { view } = host.memory;
     this.elements = MapHeader.read(view, address, "elements");
     this.stride = MapHeader.read(view, address, "stride");
@@ -98,13 +96,24 @@ export class BpfMap {
     MapHeader.write(this.#host.memory.view, this.address, "frozen", 1);
   }
 
-  lookup(key: Uint8Array): MapValue | undefined {
+  /** The value of a key; undefined without one. BPF_F_LOCK reads it under its bpf_spin_lock. QUEUE and STACK take an empty key, and give what pop would. */
+  lookup(key: Uint8Array, flags = BPF_ANY): MapValue | undefined {
+    return this.#readWith("hostReadElem", key, [BigInt(flags)]);
+  }
+
+  /** Takes an entry out of the map (BPF_MAP_LOOKUP_AND_DELETE_ELEM): HASH and LRU kinds, QUEUE, STACK. */
+  lookupAndDelete(key: Uint8Array): MapValue | undefined {
+    if (this.#frozen) return undefined;
+    return this.#readWith("hostTakeElem", key, []);
+  }
+
+  #readWith(operation: string, key: Uint8Array, more: readonly bigint[]): MapValue | undefined {
     this.#checkKey(key);
-    const { address: at } = this.#room(padded(key.length));
+    const keySize = padded(key.length);
+    const { address: at } = this.#room(keySize + this.#valueBytes);
     this.#host.memory.bytes.set(key, at);
-    const address = this.#host.call("hostLookupElem", [this.address, at], 0) >>> 0;
-    if (address === 0) return undefined;
-    const value = this.#read(address);
+    if (this.#host.call(operation, [this.address, at, at + keySize, ...more]) !== 0) return undefined;
+    const value = this.#valueAt(at + keySize);
     return isSparseArray(this.spec.type) && isZero(value as Uint8Array) ? undefined : value;
   }
 
@@ -133,21 +142,70 @@ export class BpfMap {
   }
 
   /**
+   * The key behind `key`, of no key the first one; undefined behind the last (BPF_MAP_GET_NEXT_KEY). A key that is not there is followed by the first: a walk in which
+   * others delete keys may meet some twice. `entries` does not.
+   */
+  nextKey(key?: Uint8Array): Uint8Array | undefined {
+    if (key !== undefined) this.#checkKey(key);
+    if (!hasKeys(this.spec.type)) return undefined;
+    const keySize = padded(this.spec.keySize);
+    const { address: at } = this.#room(2 * keySize);
+    if (key !== undefined) this.#host.memory.bytes.set(key, at);
+    if (this.#host.call("hostNextKey", [this.address, key === undefined ? 0 : at, at + keySize]) !== 0) return undefined;
+    return sliceWhole(this.#host.memory.bytes, at + keySize, this.spec.keySize);
+  }
+
+  /**
+   * Some entries from `cursor` on (undefined: the first), and the cursor of those behind them; undefined when there are none (BPF_MAP_LOOKUP_BATCH). Walks from cursor to
+   * cursor end, and give a key that is there all the time once.
+   */
+  lookupBatch(cursor?: number): { readonly entries: readonly MapEntry[]; readonly next: number | undefined } {
+    const { records, next } = this.#batch(cursor ?? 0, true);
+    const entries = records.map((at): MapEntry => [this.#keyAt(at), this.#valueAt(at + padded(this.#keySize))]);
+    const sparse = isSparseArray(this.spec.type);
+    return { entries: sparse ? entries.filter(([, value]) => !isZero(value as Uint8Array)) : entries, next };
+  }
+
+  /** Writes entries in their order up to the first that is refused: how many were written, and why no more (0, or a negative errno). */
+  updateBatch(entries: Iterable<MapEntry>, flags = BPF_ANY): { readonly count: number; readonly error: number } {
+    return inTurn(entries, ([key, value]) => this.update(key, value, flags));
+  }
+
+  /** Deletes keys in their order up to the first that is refused, as `updateBatch`. */
+  deleteBatch(keys: Iterable<Uint8Array>): { readonly count: number; readonly error: number } {
+    return inTurn(keys, (key) => this.delete(key));
+  }
+
+  /**
    * All entries: array kinds in order of the index (those that name something without their empty entries), QUEUE and STACK in the order in which pop
    * would give them (with empty keys), others in no particular order. Kinds without entries of their own (RINGBUF, PERF_EVENT_ARRAY, BLOOM_FILTER) have none.
+   * The map may be changed meanwhile, by programs or by who walks.
    */
   *entries(): Generator<MapEntry> {
-    for (const { key, valueAt } of elementsInUse(this.#place)) {
-      const value = this.#read(valueAt);
-      if (!isSparseArray(this.spec.type) || !isZero(value as Uint8Array)) yield [key, value];
+    for (let cursor: number | undefined = 0; cursor !== undefined; ) {
+      const { entries, next }: ReturnType<BpfMap["lookupBatch"]> = this.lookupBatch(cursor);
+      yield* entries;
+      cursor = next;
     }
   }
 
-  /** How many entries `entries` would give, without reading their values where the kind allows it. */
+  /** Its keys, likewise. */
+  *keys(): Generator<Uint8Array> {
+    if (isSparseArray(this.spec.type)) {
+      for (const [key] of this.entries()) yield key;
+      return;
+    }
+    for (let cursor: number | undefined = 0; cursor !== undefined; ) {
+      const { records, next }: Batch = this.#batch(cursor, false);
+      yield* records.map((at) => this.#keyAt(at));
+      cursor = next;
+    }
+  }
+
+  /** How many entries `entries` would give. */
   get used(): number {
-    if (isSparseArray(this.spec.type)) return [...this.entries()].length;
     let count = 0;
-    for (const _ of elementsInUse(this.#place)) count++;
+    for (const _ of this.keys()) count++;
     return count;
   }
 
@@ -159,6 +217,47 @@ export class BpfMap {
   /** Records of a RINGBUF that found no room, since it was made; 0 for other kinds. */
   get lost(): number {
     return this.spec.type === BPF_MAP_TYPE_RINGBUF ? Number(ringLost(this.#host.memory, this)) : 0;
+  }
+
+  get #keySize(): number {
+    return this.spec.keySize;
+  }
+
+  /** Addresses of records of keys and values, copied out of the map, until the next operation. */
+  #batch(cursor: number, values: boolean): Batch {
+    if (!hasEntries(this.spec.type)) return { records: [], next: undefined };
+    const size = padded(this.#keySize) + (values || !hasKeys(this.spec.type) ? this.#valueBytes : 0);
+    let room = Math.max(this.#host.scratch.size, BATCH_HEADER + size);
+    for (;;) {
+      const { address } = this.#room(room);
+      const error = this.#host.call("hostReadBatch", [this.address, cursor, address, room, values ? 0 : 1]);
+      const { view } = this.#host.memory;
+      const count = view.getUint32(address, true);
+      if (error === -ENOSPC) {
+        room = Math.max(room, BATCH_HEADER + count * size) * 2;
+        continue;
+      }
+      if (error !== 0) return { records: [], next: undefined };
+      const next = view.getUint32(address + 4, true);
+      const records = Array.from({ length: count }, (_, index) => address + BATCH_HEADER + index * size);
+      return { records, next: next === NO_CURSOR ? undefined : next };
+    }
+  }
+
+  #keyAt(address: number): Uint8Array {
+    return sliceWhole(this.#host.memory.bytes, address, this.#keySize);
+  }
+
+  /** Bytes of a value as the host's calls pass it: of all CPUs in per-CPU kinds, each padded to 8. */
+  get #valueBytes(): number {
+    return padded(this.spec.valueSize) * (this.perCpu ? this.cpuCount : 1);
+  }
+
+  #valueAt(address: number): MapValue {
+    const { bytes } = this.#host.memory;
+    const size = this.spec.valueSize;
+    if (!this.perCpu) return sliceWhole(bytes, address, size);
+    return Array.from({ length: this.cpuCount }, (_, cpu) => sliceWhole(bytes, address + cpu * padded(size), size));
   }
 
   /** Entries that an LRU map gave up to make room for others, since it was made; undefined for other kinds. */
@@ -185,9 +284,7 @@ export class BpfMap {
 
   /** Takes the next value of a QUEUE or STACK (BPF_MAP_LOOKUP_AND_DELETE_ELEM). */
   pop(): Uint8Array | undefined {
-    const { address } = this.#room(padded(this.spec.valueSize));
-    const error = this.#host.call("mapPopElem", [this.address, address]);
-    return error === 0 ? this.#host.memory.bytes.slice(address, address + this.spec.valueSize) : undefined;
+    return this.lookupAndDelete(new Uint8Array(this.spec.keySize)) as Uint8Array | undefined;
   }
 
   /** Writes the first value of a global data section, frozen or not. */
@@ -222,10 +319,6 @@ export class BpfMap {
     return value === undefined ? undefined : this.#host.mapAt(readU32(value as Uint8Array));
   }
 
-  get #place(): ElementPlace {
-    return { memory: this.#host.memory, spec: this.spec, address: this.address, elements: this.elements, stride: this.stride };
-  }
-
   #checkKey(key: Uint8Array): void {
     if (key.length === this.spec.keySize) return;
     throw new ProblemError(problems.map_size_wrong({ map: this.name, part: "the key", given: key.length, expected: this.spec.keySize }));
@@ -255,17 +348,31 @@ export class BpfMap {
     }
     return this.#buffer;
   }
+}
 
-  #read(address: number): MapValue {
-    const { bytes } = this.#host.memory;
-    const size = this.spec.valueSize;
-    if (!this.perCpu) {
-      const value = sliceWhole(bytes, address, size);
-      for (const { offset, size } of this.#special) value.fill(0, offset, offset + size);
-      return value;
-    }
-    return this.#host.cpus.blocks.map((_, cpu) => sliceWhole(bytes, address + cpu * this.cpuStride, size));
+/** Records of a batch by address, and the cursor behind them. */
+interface Batch {
+  readonly records: readonly number[];
+  readonly next: number | undefined;
+}
+
+/** runtime/maps/hostAccess.as.ts: what stands in front of a batch, and the cursor behind the last entry. */
+const BATCH_HEADER = 8;
+const NO_CURSOR = 0xffffffff;
+
+const hasKeys = (type: number): boolean => hasEntries(type) && type !== BPF_MAP_TYPE_QUEUE && type !== BPF_MAP_TYPE_STACK;
+
+const hasEntries = (type: number): boolean =>
+  type !== BPF_MAP_TYPE_RINGBUF && type !== BPF_MAP_TYPE_PERF_EVENT_ARRAY && type !== BPF_MAP_TYPE_BLOOM_FILTER;
+
+function inTurn<T>(given: Iterable<T>, work: (one: T) => number): { readonly count: number; readonly error: number } {
+  let count = 0;
+  for (const one of given) {
+    const error = work(one);
+    if (error < 0) return { count, error };
+    count++;
   }
+  return { count, error: 0 };
 }
 
 const namesSecondProgram = (type: number): boolean =>

@@ -35,6 +35,7 @@ export {
   percpuHashLookup4,
   percpuHashUpdate,
 } from "./maps/hash.as";
+export { hostNextKey, hostReadBatch, hostReadElem, hostTakeElem } from "./maps/hostAccess.as";
 export { lpmDelete, lpmLookup, lpmUpdate } from "./maps/lpm.as";
 export {
   lruDelete,

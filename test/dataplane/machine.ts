@@ -1,7 +1,7 @@
 import { assemble } from "../../src/bpf/isa/index.ts";
 import type { MapSpec, ProgramSpec, ProgramTypeName } from "../../src/bpf/spec.ts";
 import { Dataplane, type DataplaneOptions, type Outcome, type RunOptions, type RunResult } from "../../src/dataplane/index.ts";
-import { bytesFromMemory, openCapture, PcapWriter } from "../../src/packet/index.ts";
+import { bytesFromMemory, openCapture, type PacketSource, PcapWriter } from "../../src/packet/index.ts";
 import type { BpfMap, LoadedProgram } from "../../src/runtime/index.ts";
 
 /** A packet of a test's capture: its bytes; microseconds after the one before (1 unless said). */
@@ -79,8 +79,17 @@ export class TestMachine {
     return this.dataplane.createMap({ keySize: 4, valueSize: 4, maxEntries: 16, flags: 0, ...given });
   }
 
+  /** As `replay`, without a look at each packet. */
+  async run(packets: readonly Sent[], options: RunOptions = {}): Promise<RunResult> {
+    return this.dataplane.run(await this.#source(packets), options);
+  }
+
+  #source(packets: readonly Sent[]): Promise<PacketSource> {
+    return openCapture(this.dataplane.memory, bytesFromMemory(pcap(packets)), { name: "test.pcap", resident: 1 << 26 });
+  }
+
   async replay(packets: readonly Sent[], options: RunOptions = {}): Promise<Replayed> {
-    const source = await openCapture(this.dataplane.memory, bytesFromMemory(pcap(packets)), { name: "test.pcap", resident: 1 << 26 });
+    const source = await this.#source(packets);
     const outcomes: Outcome[] = [];
     const bytes: Uint8Array[] = [];
     const result = await this.dataplane.run(source, {

@@ -23,7 +23,7 @@ import { releaseMapLock, spinLock, spinUnlock, takeMapLock } from "../lock.as";
 import { addElement, beginElement, bucketLock, find4, find8, find16, findAny, findLocked, hashOfKey, removeElement } from "./chain.as";
 import { freeAsyncs } from "../timers.as";
 import { giveElement, takeElement } from "./pool.as";
-import { clearFields, copyValue } from "./value.as";
+import { clearFields, copyOut, copyValue } from "./value.as";
 
 /**
  * HASH and PERCPU_HASH (chain.as.ts says what readers see, pool.as.ts where elements come from). Facts from kernel/bpf/hashtab.c:
@@ -63,6 +63,12 @@ export function percpuHashLookup4(map: u32, key: u32): u32 {
 export function percpuHashLookup(map: u32, key: u32): u32 {
   const element = findAny(map, key);
   return element == 0 ? 0 : percpuValue(map, element, load<u32>(cpu, CpuBlock_id));
+}
+
+/** Copies the value of an element out, in per-CPU kinds those of all CPUs. */
+export function copyElement(map: u32, element: u32, to: u32): void {
+  const perCpu = load<u32>(map, MapHeader_cpu_stride) != 0;
+  copyOut(map, perCpu ? percpuValue(map, element, 0) : element + load<u32>(map, HashHeader_value_offset), to);
 }
 
 /** 0 when flags and what was found agree. */
@@ -136,11 +142,19 @@ function hashUpdateLocked(map: u32, key: u32, value: u32, flags: u64, hash: u32)
 
 /** 0 or -ENOENT. */
 export function hashDelete(map: u32, key: u32): i32 {
+  return hashTake(map, key, 0);
+}
+
+/** Deletes, and copies the value to `to` before (0: nowhere). */
+export function hashTake(map: u32, key: u32, to: u32): i32 {
   const hash = hashOfKey(map, key);
   const lock = bucketLock(map, hash);
   takeMapLock(lock);
   const element = findLocked(map, key, hash);
-  if (element != 0) removeElement(map, element, hash);
+  if (element != 0) {
+    if (to != 0) copyElement(map, element, to);
+    removeElement(map, element, hash);
+  }
   releaseMapLock(lock);
   if (element == 0) return -i32(ENOENT);
   endElement(map, element);

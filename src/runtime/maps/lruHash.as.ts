@@ -11,7 +11,7 @@ import {
 import { cpu } from "../cpu.as";
 import { releaseMapLock, takeMapLock } from "../lock.as";
 import { addElement, bucketLock, find4, find8, find16, findAny, findLocked, hashOfKey, removeElement } from "./chain.as";
-import { checkFlags, endElement, percpuValue, writeElement, writePercpu, writePercpuElement } from "./hash.as";
+import { checkFlags, copyElement, endElement, percpuValue, writeElement, writePercpu, writePercpuElement } from "./hash.as";
 import { lruGive, lruTake } from "./lru.as";
 
 /**
@@ -86,11 +86,19 @@ export function lruUpdate(map: u32, key: u32, value: u32, flags: u64): i32 {
 }
 
 export function lruDelete(map: u32, key: u32): i32 {
+  return lruTakeElem(map, key, 0);
+}
+
+/** Deletes, and copies the value to `to` before (0: nowhere). */
+export function lruTakeElem(map: u32, key: u32, to: u32): i32 {
   const hash = hashOfKey(map, key);
   const lock = bucketLock(map, hash);
   takeMapLock(lock);
   const element = findLocked(map, key, hash);
-  if (element != 0) removeElement(map, element, hash);
+  if (element != 0) {
+    if (to != 0) copyElement(map, element, to);
+    removeElement(map, element, hash);
+  }
   releaseMapLock(lock);
   if (element == 0) return -i32(ENOENT);
   endElement(map, element);
