@@ -7,12 +7,13 @@ import {
   type LegacyLoadRow,
   LOAD_IMMEDIATE_64,
   type LoadImmediateRow,
+  on32,
+  on64,
   targetOf,
   wideImmediate,
 } from "../isa/index.ts";
 import { calledKfunc, type ProgramType } from "../spec.ts";
 import type { VerifiedProgram } from "../verifier/index.ts";
-import { on32, on64 } from "./arithmetic.ts";
 import { functionCallStep, helperStep, kfuncStep, low32 } from "./calls.ts";
 import { type Machine, RETURN, type Step } from "./machine.ts";
 

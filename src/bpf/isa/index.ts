@@ -13,6 +13,7 @@ export {
   targetOf,
   wideImmediate,
 } from "./instruction.ts";
+export { on32, on64 } from "./integers.ts";
 export type {
   AccessSize,
   AddressSpaceCastRow,

@@ -2,6 +2,7 @@ import { BPF_COMPLEXITY_LIMIT_INSNS } from "../../layout/index.ts";
 import { decode, type Instruction, readSlots, rowsOfCode, type Slot, targetOf } from "../isa/index.ts";
 import { calledKfunc, type ProgramSpec, type ProgramType } from "../spec.ts";
 import { checkCallDepth } from "./callGraph.ts";
+import { type LiveCode, readsFrozenValues, withoutDeadCode } from "./deadCode.ts";
 import { unavoidableFault } from "./faults.ts";
 import { findFaults } from "./fields.ts";
 import { checkFunctionInfo } from "./functionInfo.ts";
@@ -38,11 +39,13 @@ function check(spec: ProgramSpec, type: ProgramType): VerifiedProgram {
   checkSlots(slots, spec.maps);
   checkReachability(slots, decoded, exceptionCallback);
   const faults = findFaults(slots, decoded, spec, type);
-  const unavoidable = unavoidableFault(decoded, faults);
+  const formed = decoded.map((instruction, index) => instruction ?? formOf(slots[index] as Slot, faults));
+  checkCallDepth(describeFunctions(ranges, formed, spec));
+  const { instructions, isLive } = liveCode(formed, spec, type, faults);
+  for (const slot of faults.keys()) if (!isLive(slot)) faults.delete(slot);
+  const unavoidable = unavoidableFault(instructions, faults);
   if (unavoidable !== undefined) throw unavoidable;
-  const instructions = decoded.map((instruction, index) => instruction ?? formOf(slots[index] as Slot, faults));
-  const functions = describeFunctions(ranges, instructions, spec);
-  checkCallDepth(functions);
+  const functions = describeFunctions(ranges, instructions, spec).filter(({ start }) => isLive(start));
   return mint({
     spec,
     type,
@@ -50,8 +53,26 @@ function check(spec: ProgramSpec, type: ProgramType): VerifiedProgram {
     functions,
     callbacks: functions.filter(({ callback }) => callback).map(({ start }) => start),
     loops: functions.some(({ loops }) => loops),
-    ...findReferences(instructions, spec, type, faults),
+    ...findReferences(instructions, spec, type, faults, isLive),
   });
+}
+
+/**
+ * The program without its dead code, where that can matter: it has branches on constants of frozen values, or something in it would trap. Other programs stay
+ * as they are.
+ */
+function liveCode(
+  instructions: readonly (Instruction | undefined)[],
+  spec: ProgramSpec,
+  type: ProgramType,
+  faults: ReadonlyMap<number, Rejected>,
+): LiveCode {
+  const all = { instructions, isLive: () => true };
+  const matters =
+    faults.size > 0 ||
+    readsFrozenValues(instructions, spec) ||
+    findReferences(instructions, spec, type, faults, all.isLive).unbuilt.size > 0;
+  return matters ? withoutDeadCode(instructions, spec) : all;
 }
 
 /** An instruction that has no form with these fields stands for its code's first one: it traps before its meaning matters, but control flow needs its kind. */
@@ -89,11 +110,12 @@ function findReferences(
   spec: ProgramSpec,
   type: ProgramType,
   faults: ReadonlyMap<number, Rejected>,
+  isLive: (slot: number) => boolean,
 ): Pick<VerifiedProgram, "maps" | "helpers" | "throws" | "unbuilt"> {
   const maps = new Set<number>();
   const helpers = new Set<number>();
   let throws = false;
-  const unbuilt = new Map<number, string>(spec.poisoned);
+  const unbuilt = new Map<number, string>([...(spec.poisoned ?? [])].filter(([slot]) => isLive(slot)));
   for (const [index, fault] of faults) unbuilt.set(index, rejectionOf(spec, fault).problem.message);
   for (const instruction of instructions) {
     if (instruction === undefined || unbuilt.has(instruction.index)) continue;

@@ -1,4 +1,4 @@
-import type { AluOperations } from "../isa/index.ts";
+import type { AluOperations } from "./alu.ts";
 
 const reverseBytes = (value: bigint, bits: number): bigint => {
   let swapped = 0n;
