@@ -82,11 +82,19 @@ export interface ProgramSpec {
   readonly poisoned?: ReadonlyMap<number, string>;
 }
 
+/**
+ * What the runtime writes through a pointer that a program gives it. `context`: the context that the program was started with. `map`: a map's header. `written`: bytes
+ * of the program's zone (layout/zones.ts).
+ */
+export type PointerKind = "context" | "map" | "written" | "written or NULL";
+
 /** How compiled code calls a function of the runtime: r1.. are passed as i64, or wrapped to i32; the result is widened to r0. */
 export interface RuntimeFunction {
   /** Export of the runtime module. */
   readonly entry: string;
   readonly parameters: readonly ("i32" | "i64")[];
+  /** What parameters point to, by their indices; the engines check it before the call, for nobody has proved it. Numbers, and what is only read, have none. */
+  readonly pointers?: readonly (PointerKind | undefined)[];
   /** i64 as it is; u32 zero-extended; s32 sign-extended; "none" leaves 0 in r0. */
   readonly result: "i64" | "u32" | "s32" | "none";
 }
@@ -137,10 +145,19 @@ export interface ProgramType {
 
 type Parameter = RuntimeFunction["parameters"][number];
 
-/** Rows of a helper table: number, kernel name, runtime export, wasm parameters (i: 32 bits, l: 64 bits), result. */
+/**
+ * Rows of a helper table: number, kernel name, runtime export, wasm parameters, result. A letter a parameter: l is 64 bits, the others are 32, and c is the program's
+ * context, m a map, w an address that the helper writes at, o the same or NULL, i anything else.
+ */
 export type HelperRow = readonly [id: number, name: string, entry: string, parameters: string, result: RuntimeFunction["result"]];
 
-const parameterTypes = (letters: string): Parameter[] => Array.from(letters, (letter) => (letter === "l" ? "i64" : "i32"));
+const pointerKinds: Readonly<Record<string, PointerKind>> = { c: "context", m: "map", w: "written", o: "written or NULL" };
+
+function signature(letters: string): Pick<RuntimeFunction, "parameters" | "pointers"> {
+  const parameters = Array.from(letters, (letter): Parameter => (letter === "l" ? "i64" : "i32"));
+  const pointers = Array.from(letters, (letter) => pointerKinds[letter]);
+  return pointers.some((kind) => kind !== undefined) ? { parameters, pointers } : { parameters };
+}
 
 /** A helper table from its rows; later tables win over earlier ones. */
 export function helperTable(
@@ -154,13 +171,13 @@ export function helperTable(
         continue;
       }
       const [id, name, runtimeEntry, parameters, result] = entry;
-      helpers.set(id, { id, name, call: { entry: runtimeEntry, parameters: parameterTypes(parameters), result } });
+      helpers.set(id, { id, name, call: { entry: runtimeEntry, ...signature(parameters), result } });
     }
   }
   return helpers;
 }
 
-/** Rows of a kfunc table: kernel name, runtime export, wasm parameters (i: 32 bits, l: 64 bits), result. */
+/** Rows of a kfunc table: kernel name, runtime export, wasm parameters (letters as in a HelperRow), result. */
 export type KfuncRow = readonly [name: string, entry: string, parameters: string, result: RuntimeFunction["result"]];
 
 /** A kfunc table from its rows; later tables win over earlier ones. */
@@ -173,7 +190,7 @@ export function kfuncTable(
       if ("name" in row) kfuncs.set(row.name, row);
       else {
         const [name, entry, parameters, result] = row as KfuncRow;
-        kfuncs.set(name, { name, call: { entry, parameters: parameterTypes(parameters), result } });
+        kfuncs.set(name, { name, call: { entry, ...signature(parameters), result } });
       }
     }
   }

@@ -18,3 +18,4 @@ export * from "./struct.ts";
 export * from "./timer.ts";
 export * from "./uapi.ts";
 export * from "./window.ts";
+export * from "./zones.ts";

@@ -1,5 +1,8 @@
 import { array, atomic, bytes, defineStruct, u32, u64 } from "./struct.ts";
 
+/** "map\0" */
+export const MAP_MAGIC = 0x0070616d;
+
 /**
  * Header of a map, in the engine's part of the memory; a BPF map pointer is its address. The first 16 words are common to all types and constant
  * once the map is made, so compiled programs bake them in; what follows belongs to the type (runtime/maps).
@@ -31,7 +34,8 @@ export const MapHeader = defineStruct(
     fields: u32,
     /** Address of the AsyncMap; 0 when values hold neither timer nor workqueue. */
     asyncs: u32,
-    reserved: u32,
+    /** MAP_MAGIC: so that what a wrong program passes for a map is known to be none. */
+    magic: u32,
     /** Owned by the map's type, see its file. */
     words: array(u32, 32),
     lock: atomic("whoever takes it"),

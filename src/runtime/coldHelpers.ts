@@ -1,5 +1,5 @@
 import type { HelperSpec, RuntimeFunction } from "../bpf/spec.ts";
-import { CpuBlock, EINVAL } from "../layout/index.ts";
+import { CpuBlock, EINVAL, PROGRAM_ZONE } from "../layout/index.ts";
 import { type FormatMemory, formatText } from "./format.ts";
 import type { SlowCall } from "./instance.ts";
 
@@ -23,7 +23,7 @@ type ColdHelper = (registers: readonly bigint[], memory: ColdMemory, cpu: number
 const MAX_VARARGS = 12;
 /** Longest line of bpf_trace_printk with its NUL. include/linux/bpf.h: MAX_BPRINTF_BUF. */
 const TRACE_BUFFER = 1024;
-/** Longest format that is looked at; a longer one has no end in sight. */
+/** Longest format that is looked at, for a longer one has no end in sight; and the longest text that is made. */
 const FORMAT_MAX = 65536;
 
 const errno = (value: number): bigint => BigInt.asUintN(64, BigInt(value));
@@ -56,7 +56,9 @@ class ColdMemory implements FormatMemory {
     return bytes.slice(0, end < 0 ? bytes.length : end);
   }
 
+  /** Throws, which ends the run, where no program may write. */
   write(address: bigint, bytes: Uint8Array): void {
+    if (address < BigInt(PROGRAM_ZONE)) throw new WebAssembly.RuntimeError("memory access out of bounds");
     if (address + BigInt(bytes.length) <= BigInt(this.#memory.buffer.byteLength)) {
       new Uint8Array(this.#memory.buffer, Number(address), bytes.length).set(bytes);
     }
@@ -76,10 +78,10 @@ const snprintf: ColdHelper = ([buffer, size, format, data, dataSize], memory) =>
   const values = memory.arguments(data!, low32(dataSize!));
   const text = memory.textAt(format!, FORMAT_MAX);
   if (values === undefined || text === undefined) return errno(-EINVAL);
-  const room = low32(size!);
+  const room = Math.min(low32(size!), FORMAT_MAX);
   const made = formatText(text, values, memory, Math.max(room - 1, 0));
   if (typeof made === "number") return errno(made);
-  if (room > 0) memory.write(buffer!, Uint8Array.of(...made.bytes, 0));
+  if (room > 0) memory.write(buffer!, Uint8Array.from([...made.bytes, 0]));
   return BigInt(made.length + 1);
 };
 

@@ -19,6 +19,7 @@ import {
   BPF_MAP_TYPE_RINGBUF,
   BPF_MAP_TYPE_STACK,
   BPF_MAP_TYPE_XSKMAP,
+  MAP_MAGIC,
   MapHeader,
   mapTypeName,
 } from "../layout/index.ts";
@@ -52,6 +53,7 @@ export function createMap(host: MapHost, spec: MapSpec): BpfMap {
 
 function writeCommon({ memory, spec, address, cpuCount }: MapPlace, id: number): void {
   const { view } = memory;
+  MapHeader.write(view, address, "magic", MAP_MAGIC);
   MapHeader.write(view, address, "type", spec.type);
   MapHeader.write(view, address, "key_size", spec.keySize);
   MapHeader.write(view, address, "value_size", spec.valueSize);

@@ -17,6 +17,7 @@ import {
   ERANGE,
 } from "../layout/layout.generated.as";
 import { ringbufDiscard, ringbufReserve, ringbufSubmit } from "./maps/ringbuf.as";
+import { programAddress } from "./zone.as";
 
 export function dynptrSetNull(dynptr: u32): void {
   store<u64>(dynptr, 0, Dynptr_data);
@@ -54,7 +55,7 @@ export function dynptrOutside(dynptr: u32, offset: u32, length: u32): bool {
 
 /** Address of `offset` in a dynptr over memory; over a packet, the offset in it is `dynptrPacketOffset`. */
 function addressAt(dynptr: u32, offset: u32): u32 {
-  return load<u32>(dynptr, Dynptr_data) + load<u32>(dynptr, Dynptr_offset) + offset;
+  return programAddress(load<u32>(dynptr, Dynptr_data) + load<u32>(dynptr, Dynptr_offset) + offset);
 }
 
 export function dynptrPacketOffset(dynptr: u32, offset: u32): u32 {
@@ -197,13 +198,13 @@ export function ringbufReserveDynptr(map: u32, size: u32, flags: u64, dynptr: u3
 /** bpf_ringbuf_submit_dynptr: the record is complete, and the dynptr null. */
 export function ringbufSubmitDynptr(dynptr: u32, flags: u64): void {
   if (dynptrIsNullPointer(dynptr)) return;
-  ringbufSubmit(load<u32>(dynptr, Dynptr_data), flags);
+  ringbufSubmit(programAddress(load<u32>(dynptr, Dynptr_data)), flags);
   dynptrSetNull(dynptr);
 }
 
 /** bpf_ringbuf_discard_dynptr: the record is never seen, and the dynptr null. */
 export function ringbufDiscardDynptr(dynptr: u32, flags: u64): void {
   if (dynptrIsNullPointer(dynptr)) return;
-  ringbufDiscard(load<u32>(dynptr, Dynptr_data), flags);
+  ringbufDiscard(programAddress(load<u32>(dynptr, Dynptr_data)), flags);
   dynptrSetNull(dynptr);
 }

@@ -83,3 +83,4 @@ export {
 export { strncmp, strtol, strtoul } from "./strings.as";
 export { fireTimers } from "./fireTimers.as";
 export { timerCancel, timerInit, timerSetCallback, timerStart, wqInit, wqSetCallback, wqStart } from "./timers.as";
+export { context } from "./zone.as";

@@ -38,6 +38,7 @@ import { cpu } from "./cpu.as";
 import { addTimerFuel, burnFuel } from "./fuel.as";
 import { releaseMapLock, takeMapLock } from "./lock.as";
 import { takeDue } from "./timerQueue.as";
+import { setContext } from "./zone.as";
 
 /**
  * Callbacks that one stretch of time may see. After them the clock jumps to its end, as that of a machine does which cannot keep up: a timer of a microsecond in a
@@ -89,6 +90,7 @@ function fire(queue: u32, state: u32): void {
   store<u32>(block, 0, CpuBlock_tail_calls);
   store<u32>(block, 1, CpuBlock_depth);
   store<u32>(block, load<u32>(block, CpuBlock_fp), CpuBlock_callback_fp);
+  setContext(0);
   call_indirect<u64>(callback, u64(map), u64(keyOf(queue, map, value)), u64(value), u64(0), u64(0));
   store<u32>(block, 0, CpuBlock_depth);
   store<u32>(block, 0, CpuBlock_program);

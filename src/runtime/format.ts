@@ -108,7 +108,7 @@ export interface Formatted {
 
 /** Formats as the kernel does for BPF programs; a negative errno for a format that it refuses. */
 export function formatText(format: Uint8Array, values: readonly bigint[], memory: FormatMemory, limit: number): Formatted | number {
-  const pieces = parseFormat(String.fromCharCode(...format), values.length);
+  const pieces = parseFormat(Array.from(format, (letter) => String.fromCharCode(letter)).join(""), values.length);
   if (pieces === undefined) return -EINVAL;
   const output = new Output(limit);
   let next = 0;

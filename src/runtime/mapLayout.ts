@@ -1,5 +1,14 @@
 import type { MapSpec } from "../bpf/spec.ts";
-import { BloomHeader, MapHeader, RingHeader } from "../layout/index.ts";
+import {
+  BloomHeader,
+  BPF_MAP_TYPE_ARRAY_OF_MAPS,
+  BPF_MAP_TYPE_CPUMAP,
+  BPF_MAP_TYPE_DEVMAP,
+  BPF_MAP_TYPE_PROG_ARRAY,
+  BPF_MAP_TYPE_XSKMAP,
+  MapHeader,
+  RingHeader,
+} from "../layout/index.ts";
 import { isPerCpu } from "./mapRules.ts";
 import type { SimulatedMemory } from "./memory.ts";
 
@@ -16,11 +25,21 @@ export const padded = (size: number): number => Math.ceil(size / 8) * 8;
 export const powerOfTwo = (atLeast: number): number => 2 ** Math.ceil(Math.log2(Math.max(atLeast, 1)));
 const toLines = (size: number): number => Math.ceil(size / 64) * 64;
 
+/** Their values are table slots, addresses and entries that the engine follows: no program may write them. */
+const enginesOwn: ReadonlySet<number> = new Set([
+  BPF_MAP_TYPE_PROG_ARRAY,
+  BPF_MAP_TYPE_ARRAY_OF_MAPS,
+  BPF_MAP_TYPE_DEVMAP,
+  BPF_MAP_TYPE_CPUMAP,
+  BPF_MAP_TYPE_XSKMAP,
+]);
+
 /** max_entries values of `stride` bytes one behind the other; per-CPU kinds once for each CPU. */
 export function layOutArray({ memory, spec, address, cpuCount }: MapPlace, stride: number): void {
   const perCpu = isPerCpu(spec.type);
   const bytes = toLines(stride * spec.maxEntries);
-  const elements = memory.allocate("program", bytes * (perCpu ? cpuCount : 1), 64, spec.name);
+  const zone = enginesOwn.has(spec.type) ? "engine" : "program";
+  const elements = memory.allocate(zone, bytes * (perCpu ? cpuCount : 1), 64, spec.name);
   const { view } = memory;
   MapHeader.write(view, address, "stride", stride);
   MapHeader.write(view, address, "elements", elements);
@@ -43,7 +62,7 @@ export function layOutBloom({ memory, spec, address }: MapPlace): void {
   const hashes = Number((spec.mapExtra ?? 0n) & 15n) || BLOOM_HASHES;
   const wanted = Math.ceil((spec.maxEntries * hashes * 7) / 5);
   const bits = Math.min(powerOfTwo(Math.max(wanted, BLOOM_LEAST_BITS)), BLOOM_MOST_BITS);
-  const at = memory.allocate("program", bits / 8, 64, spec.name);
+  const at = memory.allocate("engine", bits / 8, 64, spec.name);
   const { view } = memory;
   BloomHeader.write(view, address, "bits", at);
   BloomHeader.write(view, address, "bit_mask", bits - 1);

@@ -1,9 +1,10 @@
+import { PROGRAM_ZONE } from "../layout/index.ts";
 import { defineProblems, ProblemError } from "../problem/index.ts";
 
 const PAGE = 65536;
 /** 32-bit memory: 65,536 pages are 4 GiB. memory64 is not in Node.js 20. */
 const MAX_PAGES = 65536;
-/** Zones grow in steps of this many bytes, so that engine state and program data alternate seldom. */
+/** The memory grows in steps of this many bytes. */
 const CHUNK = 1 << 20;
 
 const problems = defineProblems({
@@ -14,19 +15,20 @@ const problems = defineProblems({
 });
 
 /**
- * Which part of the memory an allocation belongs to. `engine`: CPU blocks, map headers, allocators, rings: only the engine writes there.
+ * Which part of the memory an allocation belongs to. `engine`: CPU blocks, map headers, allocators, rings: no program writes there (layout/zones.ts).
  * `program`: frames, contexts, stacks, map values: a program may hold pointers to it.
  */
 export type Zone = "engine" | "program";
 
 /**
  * The memory: one shared WebAssembly.Memory that all workers see. Allocation is by bump, on the main thread; whoever allocates
- * while workers run lets them acknowledge that the memory has grown (dataplane/orders.ts) before an address in it can reach them. Nothing is freed but everything at once (`reset`). Page 0 stays unused, so that 0 is NULL and small offsets from it are seldom data.
+ * while workers run lets them acknowledge that the memory has grown (dataplane/orders.ts) before an address in it can reach them. Nothing is freed but everything
+ * at once (`reset`). The first page of each zone stays unused: 0 is NULL, and small offsets from it are seldom data. What lies between the zones is address space
+ * that nobody touches, and costs nothing.
  */
 export class SimulatedMemory {
   readonly memory: WebAssembly.Memory;
-  #top = PAGE;
-  #cursor: Record<Zone, { at: number; end: number }> = { engine: { at: 0, end: 0 }, program: { at: 0, end: 0 } };
+  readonly #top: Record<Zone, number> = { engine: PAGE, program: PROGRAM_ZONE + PAGE };
   #view: DataView | undefined;
   #bytes: Uint8Array | undefined;
 
@@ -45,41 +47,29 @@ export class SimulatedMemory {
     return this.#bytes;
   }
 
-  /** Bytes handed out so far, the unused page 0 included. */
-  get used(): number {
-    return this.#top;
-  }
-
-  /** `size` zeroed bytes at a multiple of `align` (a power of two). `what` names it in the error. */
+  /** `size` zeroed bytes at a multiple of `align` (a power of two). `what` names it in the error. When the engine's zone is full, the rest goes into the other one. */
   allocate(zone: Zone, size: number, align: number, what: string): number {
-    const cursor = this.#cursor[zone];
-    let at = Math.ceil(cursor.at / align) * align;
-    if (cursor.at === 0 || at + size > cursor.end) {
-      const start = Math.ceil(this.#top / Math.max(align, 64)) * Math.max(align, 64);
-      const chunk = Math.max(size, CHUNK);
-      this.#grow(start + size, what, size);
-      at = start;
-      cursor.end = Math.min(start + chunk, MAX_PAGES * PAGE);
-      this.#grow(cursor.end, what, size);
-      this.#top = cursor.end;
+    const at = Math.ceil(this.#top[zone] / align) * align;
+    if (zone === "engine" && at + size > PROGRAM_ZONE) return this.allocate("program", size, align, what);
+    if (at + size > MAX_PAGES * PAGE) {
+      const left = MAX_PAGES * PAGE - this.#top[zone];
+      throw new ProblemError(problems.memory_exhausted({ what, bytes: size, left: Math.max(left, 0) }));
     }
-    cursor.at = at + size;
+    this.#grow(at + size);
+    this.#top[zone] = at + size;
     return at;
   }
 
-  #grow(to: number, what: string, size: number): void {
-    if (to > MAX_PAGES * PAGE) {
-      const left = MAX_PAGES * PAGE - this.#top;
-      throw new ProblemError(problems.memory_exhausted({ what, bytes: size, left: Math.max(left, 0) }));
-    }
-    const missing = Math.ceil((to - this.memory.buffer.byteLength) / PAGE);
-    if (missing > 0) this.memory.grow(missing);
+  #grow(to: number): void {
+    if (to <= this.memory.buffer.byteLength) return;
+    const end = Math.min(Math.ceil(to / CHUNK) * CHUNK, MAX_PAGES * PAGE);
+    this.memory.grow((end - this.memory.buffer.byteLength) / PAGE);
   }
 
   /** Forgets every allocation and zeroes what was used, so that one memory serves many runs. Nothing may be running. */
   reset(): void {
-    this.bytes.fill(0, 0, this.#top);
-    this.#top = PAGE;
-    this.#cursor = { engine: { at: 0, end: 0 }, program: { at: 0, end: 0 } };
+    this.bytes.fill(0, 0, this.#top.engine);
+    if (this.#top.program > PROGRAM_ZONE + PAGE) this.bytes.fill(0, PROGRAM_ZONE, this.#top.program);
+    Object.assign(this.#top, { engine: PAGE, program: PROGRAM_ZONE + PAGE });
   }
 }

@@ -15,6 +15,7 @@ import {
 } from "../layout/layout.generated.as";
 import { cpu } from "./cpu.as";
 import { burnFuel, fillFuel } from "./fuel.as";
+import { context as currentContext, setContext } from "./zone.as";
 
 /** Bytes of stack that one program and all it calls may use. */
 const RUN_STACK: u32 = MAX_BPF_STACK * MAX_CALL_FRAMES;
@@ -62,6 +63,7 @@ export function beginRuns(block: u32, id: u32): void {
 /** One run of the program that `beginRuns` named. The packet that it runs on has brought more than RUN_FUEL. */
 export function runAgain(block: u32, id: u32, context: u32): u64 {
   store<u32>(block, 0, CpuBlock_tail_calls);
+  setContext(context);
   return call_indirect<u64>(id, u64(context));
 }
 
@@ -86,7 +88,10 @@ function runNested(id: u32, context: u32): u64 {
   store<u32>(block, 0, CpuBlock_tail_calls);
   store<u32>(block, depth + 1, CpuBlock_depth);
   countRuns(block, id, 1);
+  const outer = currentContext;
+  setContext(context);
   const result = call_indirect<u64>(id, u64(context));
+  setContext(outer);
   store<u32>(block, depth, CpuBlock_depth);
   store<u32>(block, fp, CpuBlock_fp);
   store<u32>(block, tailCalls, CpuBlock_tail_calls);

@@ -8,6 +8,7 @@ import {
   SkBuff_data_meta,
   SkBuff_len,
 } from "../layout/layout.generated.as";
+import { currentContext, programAddress } from "../runtime/zone.as";
 import {
   dynptrCopyFault,
   dynptrData,
@@ -45,7 +46,7 @@ export function dynptrFromSkbMeta(skb: u32, flags: u64, dynptr: u32): i32 {
 }
 
 function skbOf(dynptr: u32): u32 {
-  return load<u32>(dynptr, Dynptr_data);
+  return currentContext(load<u32>(dynptr, Dynptr_data));
 }
 
 function ofSkb(kind: u32): bool {
@@ -56,7 +57,7 @@ function ofSkb(kind: u32): bool {
 function addressAt(dynptr: u32, offset: u32): u32 {
   const skb = skbOf(dynptr);
   const start = dynptrKind(dynptr) == BPF_DYNPTR_TYPE_SKB ? load<u32>(skb, SkBuff_data) : load<u32>(skb, SkBuff_data_meta);
-  return start + dynptrPacketOffset(dynptr, offset);
+  return programAddress(start + dynptrPacketOffset(dynptr, offset));
 }
 
 /** bpf_dynptr_read */

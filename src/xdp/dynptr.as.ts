@@ -13,6 +13,7 @@ import {
   XdpFragment_length,
   XdpFragment_SIZE,
 } from "../layout/layout.generated.as";
+import { currentContext } from "../runtime/zone.as";
 import { cpu } from "../runtime/cpu.as";
 import {
   dynptrData,
@@ -48,7 +49,7 @@ function isFrame(dynptr: u32): bool {
 }
 
 function contextOf(dynptr: u32): u32 {
-  return load<u32>(dynptr, Dynptr_data);
+  return currentContext(load<u32>(dynptr, Dynptr_data));
 }
 
 /** bpf_xdp_pointer: the address of bytes that stand in one piece, in the linear part or in one fragment; else 0. */

@@ -1,15 +1,17 @@
 import {
   BPF_MAP_TYPE_PROG_ARRAY,
   CpuBlock,
+  MAP_MAGIC,
   MAX_BPF_STACK,
   MAX_CALL_FRAMES,
   MAX_TAIL_CALL_CNT,
   MapHeader,
+  PROGRAM_ZONE,
   RUN_FUEL,
   TRAP_DEPTH,
   TRAP_HELPER,
 } from "../../layout/index.ts";
-import type { HelperSpec, KfuncSpec, RuntimeFunction } from "../spec.ts";
+import type { HelperSpec, KfuncSpec, PointerKind, RuntimeFunction } from "../spec.ts";
 import { type Frame, type Machine, RETURN, type Step } from "./machine.ts";
 
 /** include/uapi/linux/bpf.h: BPF_FUNC_tail_call. */
@@ -47,12 +49,23 @@ function calledStep(
     };
   }
   const call = machine.runtimeFunction(called.call);
+  const { pointers } = called.call;
   return (frame) => {
+    for (const [index, kind] of pointers?.entries() ?? [])
+      if (kind !== undefined) checkPointer(machine, low32(frame.registers[index + 1]!), kind);
     // A callback's frame lies below that of the function that made the call.
     if (called.callback === true) CpuBlock.write(machine.memory.view, machine.cpu(), "callback_fp", frame.fp - MAX_BPF_STACK);
     frame.registers[0] = call(argumentsOf(frame));
     return called.callback === true && machine.thrown() ? RETURN : next;
   };
+}
+
+/** Ends the run, as a wrong access does, where the runtime would write through an address that is not the program's to pass. */
+function checkPointer({ memory, context }: Machine, at: number, kind: PointerKind): void {
+  const isMap = () => at < PROGRAM_ZONE && MapHeader.read(memory.view, at, "magic") === MAP_MAGIC;
+  const isRight =
+    kind === "map" ? isMap() : kind === "context" ? at === context() : at >= PROGRAM_ZONE || (kind === "written or NULL" && at === 0);
+  if (!isRight) throw new RangeError(`${at} is no address that a ${kind} may have`);
 }
 
 /** bpf_throw(cookie): ends this function and all that called it, up to the program, which ends with its exception callback. */

@@ -22,6 +22,8 @@ export interface Machine {
   readonly memory: InterpreterMemory;
   /** Address of the CPU block whose turn it is. */
   readonly cpu: () => number;
+  /** The context that the program was started with. */
+  readonly context: () => number;
   readonly table: WebAssembly.Table;
   /** A function of the runtime, from its export's name. Throws when the runtime has none. */
   runtimeFunction(called: RuntimeFunction): RuntimeCall;

@@ -1,9 +1,11 @@
+import { PROGRAM_ZONE } from "../../layout/index.ts";
 import type { AccessSize, AtomicOperation } from "../isa/index.ts";
 
 type AtomicView = BigUint64Array | Uint32Array;
 
 /**
- * The memory as instructions see it: little endian, addresses of 32 bits, values of 64. An access that leaves the memory throws a RangeError.
+ * The memory as instructions see it: little endian, addresses of 32 bits, values of 64. An access that leaves the memory throws a RangeError,
+ * and so does a store below the program's zone (layout/zones.ts).
  */
 export class InterpreterMemory {
   readonly #memory: WebAssembly.Memory;
@@ -53,8 +55,14 @@ export class InterpreterMemory {
     return BigInt.asIntN(size * 8, this.load(at, size));
   }
 
+  /** Only the engine writes below the program's zone. */
+  #check(at: number): void {
+    if (at < PROGRAM_ZONE) throw new RangeError(`nothing is written at ${at}`);
+  }
+
   /** The lowest bytes of the value. */
   store(at: number, size: AccessSize, value: bigint): void {
+    this.#check(at);
     switch (size) {
       case 1:
         this.view.setUint8(at, Number(value & 0xffn));
@@ -83,6 +91,7 @@ export class InterpreterMemory {
   }
 
   storeRelease(at: number, size: AccessSize, value: bigint): void {
+    this.#check(at);
     if (at % size !== 0) this.store(at, size, value);
     else if (size === 8) Atomics.store(this.#words64, at / 8, value);
     else Atomics.store(this.#wordsOf(size), at / size, Number(BigInt.asUintN(size * 8, value)));
@@ -93,6 +102,7 @@ export class InterpreterMemory {
    * two steps. `expected` is what cmpxchg compares with.
    */
   update(at: number, size: 4 | 8, operation: AtomicOperation, value: bigint, expected: bigint): bigint {
+    this.#check(at);
     const operand = BigInt.asUintN(size * 8, value);
     const compared = BigInt.asUintN(size * 8, expected);
     if (at % size === 0) {

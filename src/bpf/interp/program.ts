@@ -50,6 +50,7 @@ class Interpreter implements Machine {
   readonly memory: InterpreterMemory;
   readonly table: WebAssembly.Table;
   readonly cpu: () => number;
+  readonly context: () => number;
   readonly #exports: InterpreterRuntime["exports"];
   readonly #name: string;
   readonly #entryCosts: ReadonlyMap<number, number>;
@@ -66,7 +67,9 @@ class Interpreter implements Machine {
     this.#exports = exports;
     this.#name = verified.spec.name;
     const cpu = exports.cpu as WebAssembly.Global;
+    const context = exports.context as WebAssembly.Global;
     this.cpu = () => cpu.value >>> 0;
+    this.context = () => context.value >>> 0;
     this.#throws = verified.throws;
     this.#exceptionCallback = verified.spec.exceptionCallback;
     this.#fuel = exports.fuel as WebAssembly.Global;

@@ -26,6 +26,7 @@ import { emitThrow, emitThrownCheck, pushCalleeFrame } from "./exceptions.ts";
 import { factOf, MAP_LOOKUP_ELEM } from "./facts.ts";
 import { arrayInR1, emitArrayLookup } from "./lookup.ts";
 import type { Operation } from "./operation.ts";
+import { emitPointerChecks } from "./pointers.ts";
 
 /** Helpers that are written inline. include/uapi/linux/bpf.h: ___BPF_FUNC_MAPPER. */
 const KTIME_GET_NS = 5;
@@ -78,6 +79,7 @@ function emitInline(context: FunctionContext, id: number): void {
 
 /** r0 = function(r1, r2, …), as the function's signature says. */
 export function emitRuntimeCall(context: FunctionContext, runtimeFunction: RuntimeFunction): void {
+  emitPointerChecks(context, runtimeFunction);
   for (const [index, type] of runtimeFunction.parameters.entries()) {
     if (type === "i32") pushNarrow(context, index + 1);
     else pushRegister(context, index + 1);

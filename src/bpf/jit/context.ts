@@ -30,6 +30,8 @@ export interface ProgramContext {
   /** Global indices of the runtime's `cpu` and `fuel`. */
   readonly cpu: number;
   readonly fuel: number;
+  /** The same of `context`; absent where no call passes one. */
+  readonly context: number | undefined;
   readonly costs: FuelCosts;
 }
 

@@ -3,6 +3,7 @@ import type { AccessSize, AtomicOperation } from "../isa/index.ts";
 import { type FunctionContext, pushAddress, pushRegister, setRegister } from "./context.ts";
 import { factOf } from "./facts.ts";
 import type { Operation } from "./operation.ts";
+import { emitZoneCheck } from "./pointers.ts";
 
 const loads: Record<AccessSize, MemoryName> = { 1: "i64.load8_u", 2: "i64.load16_u", 4: "i64.load32_u", 8: "i64.load" };
 const signedLoads: Record<AccessSize, MemoryName> = { 1: "i64.load8_s", 2: "i64.load16_s", 4: "i64.load32_s", 8: "i64.load" };
@@ -35,6 +36,7 @@ export function emitStore(
 ): void {
   const { code } = context;
   const rest = pushAddress(context, base, offset);
+  emitZoneCheck(context, base, offset);
   if ("register" in source) {
     const keep = context.kept.get(instruction);
     if (keep !== undefined && bytes === 4) {
@@ -123,6 +125,7 @@ export function emitAtomic(context: FunctionContext, operation: Extract<Operatio
   const { code } = context;
   const { name, base, offset, bytes, src, fetch } = operation;
   const address = pushAtomicAddress(context, base, offset, bytes);
+  emitZoneCheck(context, base, offset);
   const atomic = () => {
     if (name === "cmpxchg") pushExpected(context, bytes);
     pushRegister(context, src);
@@ -188,6 +191,7 @@ export function emitStoreRelease(context: FunctionContext, operation: Extract<Op
   const { code } = context;
   const { src, base, offset, bytes } = operation;
   const address = pushAtomicAddress(context, base, offset, bytes);
+  emitZoneCheck(context, base, offset);
   const store = (name: MemoryName) => () => {
     pushRegister(context, src);
     code.memory(name, address.rest);

@@ -90,8 +90,11 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
   module.importTable("env", "table", { minimum: 1 });
   const cpu = module.importGlobal("runtime", "cpu", "i32", true);
   const fuel = module.importGlobal("runtime", "fuel", "i64", true);
+  const needed = neededFunctions(surroundings);
+  const passesContext = needed.some(({ pointers }) => pointers?.includes("context"));
+  const context = passesContext ? module.importGlobal("runtime", "context", "i32", true) : undefined;
   const imports = new Map<string, number>();
-  for (const { entry, parameters, result } of neededFunctions(surroundings)) {
+  for (const { entry, parameters, result } of needed) {
     imports.set(entry, module.importFunction("runtime", entry, { parameters, results: wasmResults[result] }));
   }
   const functions = new Map(
@@ -107,6 +110,7 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
     programType: module.type(PROGRAM),
     cpu,
     fuel,
+    context,
     costs: fuelCosts(verified),
   };
   const marks = new Map<number, readonly number[]>();

@@ -5,7 +5,7 @@
   (import "runtime" "fuel" (global (mut i64)))
   (import "runtime" "mapLookupElem" (func (param i32 i32) (result i32)))
   (func $program (param $r1 i64) (result i64)
-    (local $r0 i64) (local $r2 i64) (local $r3 i64) (local $r4 i64) (local $r5 i64) (local $r6 i64) (local $r7 i64) (local $r8 i64) (local $r9 i64) (local $fp i32)
+    (local $r0 i64) (local $r2 i64) (local $r3 i64) (local $r4 i64) (local $r5 i64) (local $r6 i64) (local $r7 i64) (local $r8 i64) (local $r9 i64) (local $fp i32) (local $t32 i32)
     global.get 0
     i32.load offset=4
     local.set $fp
@@ -33,6 +33,13 @@
       i64.const 1
       local.set $r1
       i32.const 131128
+      local.tee $t32
+      i32.const 1073741824
+      i32.lt_u
+      if
+        unreachable
+      end
+      local.get $t32
       local.get $r1
       i64.atomic.rmw.add
       drop
