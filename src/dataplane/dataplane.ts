@@ -242,9 +242,9 @@ function checkNames(devices: readonly DeviceSpec[]): void {
   const names = new Set<string>();
   const indices = new Set<number>();
   for (const [index, { name, ifindex = index + 2 }] of devices.entries()) {
-    if (names.has(name)) throw setting(`device ${name}`, index, "a name of its own");
-    if (indices.has(ifindex) || ifindex < 1 || ifindex > 65535)
-      throw setting(`ifindex of ${name}`, ifindex, "a number of its own, 1 to 65535");
+    if (names.has(name)) throw new ProblemError(problems.device_twice({ what: "name", value: name }));
+    if (indices.has(ifindex)) throw new ProblemError(problems.device_twice({ what: "ifindex", value: ifindex }));
+    if (ifindex < 1 || ifindex > 65535) throw setting(`the ifindex of ${name}`, ifindex, "1 to 65535");
     names.add(name);
     indices.add(ifindex);
   }

@@ -1,6 +1,7 @@
 import { defineProblems } from "../problem/index.ts";
 
 export const problems = defineProblems({
+  device_twice: { message: "two devices have the {what} {value}", hint: "give each device its own name and ifindex", exit: 2 },
   worker_not_built: { message: "the worker's file is not there", hint: "run npm run build" },
   dataplane_setting: { message: "{what} is {value}, expected {expected}", exit: 2 },
   workers_silent: {

@@ -1,7 +1,6 @@
 import { defineProblems } from "../problem/index.ts";
 
 export const problems = defineProblems({
-  device_twice: { message: "two devices have the {what} {value}", hint: "give each device its own name and ifindex", exit: 2 },
   device_setting: { message: "device {name}: {what} is {value}, expected {expected}", exit: 2 },
   xdp_mode_conflict: {
     message: "device {name} has a {there} XDP program; native and generic exclude each other (-EEXIST)",

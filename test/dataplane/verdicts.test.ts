@@ -68,6 +68,14 @@ test("native and generic programs exclude each other", () => {
   expect(() => dataplane.attach(dataplane.devices[0]!, "xdp", program, "generic")).toThrowError("native and generic exclude each other");
 });
 
+test.each([
+  [[{ name: "eth0" }, { name: "eth0" }], "two devices have the name eth0"],
+  [[{ name: "eth0", ifindex: 3 }, { name: "eth1" }], "two devices have the ifindex 3"],
+  [[{ name: "eth0", ifindex: 65536 }], "the ifindex of eth0 is 65536, expected 1 to 65535"],
+])("devices that cannot be told apart are refused: %j", (devices, said) => {
+  expect(() => new TestMachine({ devices })).toThrowError(said);
+});
+
 test("frames above the MTU, and below an Ethernet header, end in the NIC", async () => {
   const machine = new TestMachine();
   machine.attach("xdp", returns(2));

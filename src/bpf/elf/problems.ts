@@ -18,7 +18,6 @@ export const elfProblems = defineProblems({
   elf_bad_function: { message: "function {name} covers bytes {from} to {to} of section {section}, which has {size}" },
   elf_functions_overlap: { message: "functions {first} and {second} of section {section} overlap" },
   elf_half_instruction: { message: "function {name} ends in the middle of a 16-byte load (ld_imm64)" },
-  elf_no_instructions: { message: "this object has no program", hint: 'put functions in sections such as SEC("xdp") or SEC("tc")' },
   elf_bad_relocation: { message: "relocation against {symbol}: {why}" },
   elf_bad_call: { message: "{name} calls instruction {target} of section {section}, where no function begins" },
   elf_function_too_long: { message: "{name} with its subprograms has more than {limit} instructions" },
