@@ -47,6 +47,7 @@ export const BPF_F_LOCK = 4;
 /** map_flags. */
 export const BPF_F_NO_PREALLOC = 1;
 export const BPF_F_NO_COMMON_LRU = 2;
+export const BPF_F_NUMA_NODE = 4;
 export const BPF_F_RDONLY = 8;
 export const BPF_F_WRONLY = 16;
 export const BPF_F_RDONLY_PROG = 128;

@@ -2,6 +2,7 @@ import type { MapSpec } from "../bpf/spec.ts";
 import {
   BPF_F_NO_COMMON_LRU,
   BPF_F_NO_PREALLOC,
+  BPF_F_NUMA_NODE,
   BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_ARRAY_OF_MAPS,
   BPF_MAP_TYPE_BLOOM_FILTER,
@@ -33,17 +34,23 @@ import { problems } from "./problems.ts";
 interface MapRule {
   readonly keySize: (size: number) => boolean;
   readonly valueSize: (size: number) => boolean;
-  /** Largest value; beyond it -E2BIG. */
+  /** Largest value; beyond it `tooBig`, -E2BIG unless said. */
   readonly largestValue: number;
+  readonly tooBig?: number;
+  /** Largest sum of key and value; beyond it -E2BIG. */
+  readonly largestElement?: number;
   /** map_flags that are allowed; BPF_F_NUMA_NODE (4), BPF_F_ZERO_SEED (64) and BPF_F_PRESERVE_ELEMS (2048) have no effect here. */
   readonly flags: number;
   readonly requiredFlags?: number;
   readonly perCpu?: boolean;
 }
 
-/** KMALLOC_MAX_SIZE less room for the element's own words. */
-const KMALLOC_VALUE = 4194303 - 64;
+/** include/linux/slab.h: KMALLOC_MAX_SIZE. Of it an element of a hash table needs 49 bytes for itself, one of an LPM trie 280 with its longest key. */
 const KMALLOC_MAX = 4194304;
+const HASH_ELEMENT_MAX = KMALLOC_MAX - 49;
+const LPM_VALUE_MAX = KMALLOC_MAX - 280;
+/** Most entries of a hash table: its buckets are a power of two that must fit in 32 bits. */
+const HASH_ENTRIES_MAX = 2 ** 31;
 /** PCPU_MIN_UNIT_SIZE, include/linux/percpu.h. */
 const PER_CPU_MAX = 32768;
 const INT_MAX = 0x7fffffff;
@@ -61,7 +68,10 @@ const programAccess = 128 | 256;
 const hashFlags = 4 | 64 | access | programAccess;
 
 export const mapRules: ReadonlyMap<number, MapRule> = new Map<number, MapRule>([
-  [BPF_MAP_TYPE_HASH, { keySize: any, valueSize: any, largestValue: KMALLOC_VALUE, flags: hashFlags | BPF_F_NO_PREALLOC }],
+  [
+    BPF_MAP_TYPE_HASH,
+    { keySize: any, valueSize: any, largestValue: KMALLOC_MAX, largestElement: HASH_ELEMENT_MAX, flags: hashFlags | BPF_F_NO_PREALLOC },
+  ],
   [BPF_MAP_TYPE_ARRAY, { keySize: exactly(4), valueSize: any, largestValue: INT_MAX, flags: 4 | access | programAccess | 1024 | 4096 }],
   [BPF_MAP_TYPE_PROG_ARRAY, { keySize: exactly(4), valueSize: exactly(4), largestValue: 4, flags: 4 | access }],
   [BPF_MAP_TYPE_PERF_EVENT_ARRAY, { keySize: exactly(4), valueSize: exactly(4), largestValue: 4, flags: 4 | access | 2048 }],
@@ -71,6 +81,7 @@ export const mapRules: ReadonlyMap<number, MapRule> = new Map<number, MapRule>([
       keySize: any,
       valueSize: any,
       largestValue: PER_CPU_MAX,
+      largestElement: HASH_ELEMENT_MAX,
       flags: access | 64 | programAccess | BPF_F_NO_PREALLOC,
       perCpu: true,
     },
@@ -79,13 +90,17 @@ export const mapRules: ReadonlyMap<number, MapRule> = new Map<number, MapRule>([
     BPF_MAP_TYPE_PERCPU_ARRAY,
     { keySize: exactly(4), valueSize: any, largestValue: PER_CPU_MAX, flags: access | programAccess, perCpu: true },
   ],
-  [BPF_MAP_TYPE_LRU_HASH, { keySize: any, valueSize: any, largestValue: KMALLOC_VALUE, flags: hashFlags | BPF_F_NO_COMMON_LRU }],
+  [
+    BPF_MAP_TYPE_LRU_HASH,
+    { keySize: any, valueSize: any, largestValue: KMALLOC_MAX, largestElement: HASH_ELEMENT_MAX, flags: hashFlags | BPF_F_NO_COMMON_LRU },
+  ],
   [
     BPF_MAP_TYPE_LRU_PERCPU_HASH,
     {
       keySize: any,
       valueSize: any,
       largestValue: PER_CPU_MAX,
+      largestElement: HASH_ELEMENT_MAX,
       flags: access | 64 | programAccess | BPF_F_NO_COMMON_LRU,
       perCpu: true,
     },
@@ -95,7 +110,8 @@ export const mapRules: ReadonlyMap<number, MapRule> = new Map<number, MapRule>([
     {
       keySize: (size) => size >= 5 && size <= 260,
       valueSize: any,
-      largestValue: KMALLOC_VALUE - 260,
+      largestValue: LPM_VALUE_MAX,
+      tooBig: EINVAL,
       flags: BPF_F_NO_PREALLOC | 4 | access | programAccess,
       requiredFlags: BPF_F_NO_PREALLOC,
     },
@@ -127,25 +143,51 @@ const sparseArrays: ReadonlySet<number> = new Set([
   BPF_MAP_TYPE_XSKMAP,
 ]);
 
+type Refuse = (reason: string, errno: number) => never;
+
 /** Throws the Problem that the kernel's refusal of this declaration amounts to; returns quietly when the kernel would create the map. */
 export function checkMapSpec(spec: MapSpec): void {
   const rule = mapRules.get(spec.type);
   if (rule === undefined) throw new ProblemError(problems.map_type_unsupported({ map: spec.name, type: kernelName(spec.type) }));
-  const refuse = (reason: string, errno: number): never => {
+  const refuse: Refuse = (reason, errno) => {
     throw new ProblemError(problems.map_refused({ map: spec.name, type: kernelName(spec.type), reason, errno }));
   };
-  if (spec.maxEntries === 0) refuse("max_entries is 0", EINVAL);
-  if (!rule.keySize(spec.keySize)) refuse(`a key of ${spec.keySize} bytes is not possible`, EINVAL);
-  const isLru = spec.type === BPF_MAP_TYPE_LRU_HASH || spec.type === BPF_MAP_TYPE_LRU_PERCPU_HASH;
-  if (isLru && (spec.flags & BPF_F_NO_PREALLOC) !== 0) refuse("LRU maps cannot have BPF_F_NO_PREALLOC", ENOTSUPP);
-  if ((spec.flags & ~rule.flags) !== 0) refuse(`map_flags 0x${spec.flags.toString(16)} are not possible`, EINVAL);
-  if (((rule.requiredFlags ?? 0) & ~spec.flags) !== 0) refuse("BPF_F_NO_PREALLOC (1) is missing in map_flags", EINVAL);
-  if ((spec.flags & programAccess) === programAccess) refuse("BPF_F_RDONLY_PROG and BPF_F_WRONLY_PROG exclude each other", EINVAL);
-  if (spec.valueSize > rule.largestValue) refuse(`a value of ${spec.valueSize} bytes is too big`, rule.largestValue < 16 ? EINVAL : E2BIG);
-  if (!rule.valueSize(spec.valueSize)) refuse(`a value of ${spec.valueSize} bytes is not possible`, EINVAL);
-  if (spec.type === BPF_MAP_TYPE_CPUMAP && spec.maxEntries > NR_CPUS) refuse(`max_entries ${spec.maxEntries} is above ${NR_CPUS}`, E2BIG);
-  const isRing = spec.type === BPF_MAP_TYPE_RINGBUF;
-  if (isRing && ((spec.maxEntries & (spec.maxEntries - 1)) !== 0 || spec.maxEntries % RINGBUF_PAGE !== 0)) {
-    refuse(`max_entries ${spec.maxEntries} is not a power of two and a multiple of ${RINGBUF_PAGE}`, EINVAL);
-  }
+  checkFlags(spec, rule, refuse);
+  checkSizes(spec, rule, refuse);
+  checkEntries(spec, rule, refuse);
+}
+
+/** In the kernel's order: the first fault decides the errno. kernel/bpf/hashtab.c: htab_map_alloc_check. */
+function checkFlags({ type, flags }: MapSpec, rule: MapRule, refuse: Refuse): void {
+  const impossible = (): never => refuse(`map_flags 0x${flags.toString(16)} are not possible`, EINVAL);
+  const isLru = type === BPF_MAP_TYPE_LRU_HASH || type === BPF_MAP_TYPE_LRU_PERCPU_HASH;
+  const late = isLru ? BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE : 0;
+  if ((flags & ~(rule.flags | late)) !== 0) impossible();
+  if ((flags & access) === access) refuse("BPF_F_RDONLY and BPF_F_WRONLY exclude each other", EINVAL);
+  if ((flags & programAccess) === programAccess) refuse("BPF_F_RDONLY_PROG and BPF_F_WRONLY_PROG exclude each other", EINVAL);
+  if (isLru && (flags & BPF_F_NO_PREALLOC) !== 0) refuse("LRU maps cannot have BPF_F_NO_PREALLOC", ENOTSUPP);
+  if ((flags & ~rule.flags) !== 0) impossible();
+  if (isLru && (flags & BPF_F_NO_COMMON_LRU) !== 0 && (flags & BPF_F_NUMA_NODE) !== 0)
+    refuse("BPF_F_NO_COMMON_LRU and BPF_F_NUMA_NODE exclude each other", EINVAL);
+  if (((rule.requiredFlags ?? 0) & ~flags) !== 0) refuse("BPF_F_NO_PREALLOC (1) is missing in map_flags", EINVAL);
+}
+
+function checkSizes({ keySize, valueSize, maxEntries }: MapSpec, rule: MapRule, refuse: Refuse): void {
+  if (maxEntries === 0) refuse("max_entries is 0", EINVAL);
+  if (!rule.keySize(keySize)) refuse(`a key of ${keySize} bytes is not possible`, EINVAL);
+  if (valueSize > rule.largestValue)
+    refuse(`a value of ${valueSize} bytes is too big`, rule.tooBig ?? (rule.largestValue < 16 ? EINVAL : E2BIG));
+  if (keySize + valueSize > (rule.largestElement ?? Number.POSITIVE_INFINITY))
+    refuse(`an element of ${keySize + valueSize} bytes is too big`, E2BIG);
+  if (!rule.valueSize(valueSize)) refuse(`a value of ${valueSize} bytes is not possible`, EINVAL);
+}
+
+function checkEntries({ type, maxEntries }: MapSpec, rule: MapRule, refuse: Refuse): void {
+  const isHash = rule.largestElement !== undefined;
+  if (maxEntries > HASH_ENTRIES_MAX && (isHash || type === BPF_MAP_TYPE_DEVMAP_HASH))
+    refuse(`max_entries ${maxEntries} is above 2^31`, isHash ? E2BIG : EINVAL);
+  if (type === BPF_MAP_TYPE_CPUMAP && maxEntries > NR_CPUS) refuse(`max_entries ${maxEntries} is above ${NR_CPUS}`, E2BIG);
+  const isRing = type === BPF_MAP_TYPE_RINGBUF;
+  if (isRing && ((maxEntries & (maxEntries - 1)) !== 0 || maxEntries % RINGBUF_PAGE !== 0))
+    refuse(`max_entries ${maxEntries} is not a power of two and a multiple of ${RINGBUF_PAGE}`, EINVAL);
 }
