@@ -6,17 +6,22 @@ import {
   BPF_MAP_TYPE_LRU_HASH,
   HashElement,
   HashHeader,
+  LPM_ENTRY,
+  LPM_FREE,
+  LpmHeader,
+  LpmNode,
   LruLocal,
   LruNode,
   LruState,
 } from "../../src/layout/index.ts";
 import { type BpfMap, createMap, runtimeModule } from "../../src/runtime/index.ts";
 import { mapSpec, TestMachine, u32Key, u64Value } from "./machine.ts";
+import { STRESS_MS } from "./stressTime.ts";
 
 /** What a worker does, as plain JavaScript: it knows nothing but the runtime's exports and the shared memory. */
 const workerSource = `
 const { workerData, parentPort } = require("node:worker_threads");
-const { module, memory, cpu, map, keySize, keys, rounds, buffer, seed, permanent, kind } = workerData;
+const { module, memory, cpu, map, keySize, keys, milliseconds, buffer, valueOffset, seed, permanent, kind } = workerData;
 const table = new WebAssembly.Table({ element: "anyfunc", initial: 4096 });
 const { exports } = new WebAssembly.Instance(module, { env: { memory, table }, "cold.as": { slow() {} } });
 exports.setCpu(cpu);
@@ -34,7 +39,8 @@ const setKey = (number) => {
 };
 const counted = {};
 let foreign = 0, errors = {}, found = 0;
-for (let round = 0; round < rounds; round++) {
+const end = Date.now() + milliseconds;
+for (let round = 0; round % 1024 !== 0 || Date.now() < end; round++) {
   const number = random(keys);
   setKey(number);
   const what = number < permanent ? 0 : random(8);
@@ -46,7 +52,13 @@ for (let round = 0; round < rounds; round++) {
       counted[number] = (counted[number] || 0) + 1;
     } else if (at !== 0) {
       found++;
-      if (kind === "lpm") continue;
+      if (kind === "lpm") {
+        // The node's data in front of the value; both stay as they are while the same lookup gives the same node.
+        const data = (at - valueOffset) / 4;
+        const before = Atomics.load(words, data), upper = Atomics.load(words, at / 4 + 1), after = Atomics.load(words, data);
+        if ((exports.mapLookupElem(map, key) >>> 0) === at && before === number && after === number && upper !== number) foreign++;
+        continue;
+      }
       const element = at - 16 - Math.ceil(keySize / 8) * 8;
       const before = Atomics.load(words, element / 4 + 2);
       const stored = words[element / 4 + 4];
@@ -92,7 +104,8 @@ function hammer(machine: TestMachine, { map, keys, permanent, kind }: Load): Pro
       keys,
       permanent,
       kind,
-      rounds: 200_000,
+      milliseconds: STRESS_MS,
+      valueOffset: kind === "lpm" ? LpmHeader.read(machine.memory.view, map.address, "value_offset") - LpmNode.size : 0,
       buffer: machine.memory.allocate("program", 256, 64, "worker"),
       seed: 17 + index,
     };
@@ -126,6 +139,34 @@ function freeElements({ memory }: TestMachine, map: BpfMap): number[] {
   return free;
 }
 
+/** Every node that was handed out is an entry, joins two others, or is free: once in the list, and nowhere else. */
+function checkNodes({ memory: { view } }: TestMachine, map: BpfMap, entries: number): void {
+  const fresh = Math.min(LpmHeader.read(view, map.address, "fresh"), LpmHeader.read(view, map.address, "capacity"));
+  const kinds = Array.from({ length: fresh }, (_, index) => LpmNode.read(view, map.elements + index * map.stride, "kind"));
+  const count = (kind: number) => kinds.filter((one) => one === kind).length;
+  expect([count(LPM_ENTRY), LpmHeader.read(view, map.address, "entries")]).toEqual([entries, entries]);
+  const free: number[] = [];
+  for (let node = LpmHeader.read(view, map.address, "free"); node !== 0 && free.length <= fresh; ) {
+    free.push(node);
+    expect(LpmNode.read(view, node, "kind")).toBe(LPM_FREE);
+    node = LpmNode.read(view, node, "child0");
+  }
+  expect(new Set(free).size).toBe(free.length);
+  expect(free.length).toBe(count(LPM_FREE));
+  const reached: number[] = [];
+  const walk = (node: number): void => {
+    if (node === 0 || reached.length > fresh) return;
+    reached.push(node);
+    walk(LpmNode.read(view, node, "child0"));
+    walk(LpmNode.read(view, node, "child1"));
+  };
+  walk(LpmHeader.read(view, map.address, "root"));
+  expect(reached.length).toBe(fresh - free.length);
+}
+
+/** What a test may take: its own time, and that of a busy machine. */
+const LIMIT_MS = STRESS_MS * 4 + 20_000;
+
 const hashKey =
   (size: number) =>
   (number: number): Uint8Array => {
@@ -156,62 +197,77 @@ describe("two workers on one map", () => {
       const fresh = Math.min(HashHeader.read(machine.memory.view, map.address, "fresh"), 40);
       expect(entries.length + free.length + (40 - fresh)).toBe(40);
     },
+    LIMIT_MS,
   );
 
-  test.each([0, 2])("LRU_HASH with flags %i: every element is in exactly one list, and in the table if it is in use", async (flags) => {
-    const machine = new TestMachine(2);
-    const map = createMap(machine.host, mapSpec(BPF_MAP_TYPE_LRU_HASH, { maxEntries: 64, flags }));
-    const reports = await hammer(machine, { map, keys: 100, permanent: 0 });
-    for (const { foreign, errors, found } of reports) {
-      expect(foreign).toBe(0);
-      expect(Object.keys(errors).filter((error) => error !== "-12")).toEqual([]);
-      expect(found).toBeGreaterThan(1000);
-    }
-    const { view } = machine.memory;
-    const state = HashHeader.read(view, map.address, "lru");
-    const states = flags === 2 ? [state, state + LruState.size] : [state];
-    const nodes = LruState.read(view, state, "nodes");
-    const listOf = (head: number): number[] => {
-      const members: number[] = [];
-      for (let node = LruNode.read(view, nodes + head * 16, "next"); node !== head && members.length <= 64; ) {
-        members.push(node);
-        node = LruNode.read(view, nodes + node * 16, "next");
+  test.each([0, 2])(
+    "LRU_HASH with flags %i: every element is in exactly one list, and in the table if it is in use",
+    async (flags) => {
+      const machine = new TestMachine(2);
+      const map = createMap(machine.host, mapSpec(BPF_MAP_TYPE_LRU_HASH, { maxEntries: 64, flags }));
+      const reports = await hammer(machine, { map, keys: 100, permanent: 0 });
+      for (const { foreign, errors, found } of reports) {
+        expect(foreign).toBe(0);
+        expect(Object.keys(errors).filter((error) => error !== "-12")).toEqual([]);
+        expect(found).toBeGreaterThan(1000);
       }
-      return members;
-    };
-    const inUse: number[] = [];
-    const free: number[] = [];
-    for (const at of states) {
-      const active = listOf(LruState.read(view, at, "active"));
-      const inactive = listOf(LruState.read(view, at, "inactive"));
-      expect([active.length, inactive.length]).toEqual([
-        LruState.read(view, at, "active_count"),
-        LruState.read(view, at, "inactive_count"),
-      ]);
-      inUse.push(...active, ...inactive);
-      free.push(...listOf(LruState.read(view, at, "free")));
-      for (let fresh = LruState.read(view, at, "fresh"); fresh < LruState.read(view, at, "fresh_end"); fresh++) free.push(fresh);
-    }
-    const locals = LruState.read(view, state, "locals");
-    for (let cpu = 0; cpu < 2 && locals !== 0; cpu++) {
-      inUse.push(...listOf(LruLocal.read(view, locals + cpu * LruLocal.size, "pending")));
-      free.push(...listOf(LruLocal.read(view, locals + cpu * LruLocal.size, "free")));
-    }
-    expect([...inUse, ...free].sort((a, b) => a - b)).toEqual(Array.from({ length: 64 }, (_, index) => index));
-    expect([...map.entries()].length).toBe(inUse.length);
-  });
+      const { view } = machine.memory;
+      const state = HashHeader.read(view, map.address, "lru");
+      const states = flags === 2 ? [state, state + LruState.size] : [state];
+      const nodes = LruState.read(view, state, "nodes");
+      const listOf = (head: number): number[] => {
+        const members: number[] = [];
+        for (let node = LruNode.read(view, nodes + head * 16, "next"); node !== head && members.length <= 64; ) {
+          members.push(node);
+          node = LruNode.read(view, nodes + node * 16, "next");
+        }
+        return members;
+      };
+      const inUse: number[] = [];
+      const free: number[] = [];
+      for (const at of states) {
+        const active = listOf(LruState.read(view, at, "active"));
+        const inactive = listOf(LruState.read(view, at, "inactive"));
+        expect([active.length, inactive.length]).toEqual([
+          LruState.read(view, at, "active_count"),
+          LruState.read(view, at, "inactive_count"),
+        ]);
+        inUse.push(...active, ...inactive);
+        free.push(...listOf(LruState.read(view, at, "free")));
+        for (let fresh = LruState.read(view, at, "fresh"); fresh < LruState.read(view, at, "fresh_end"); fresh++) free.push(fresh);
+      }
+      const locals = LruState.read(view, state, "locals");
+      for (let cpu = 0; cpu < 2 && locals !== 0; cpu++) {
+        inUse.push(...listOf(LruLocal.read(view, locals + cpu * LruLocal.size, "pending")));
+        free.push(...listOf(LruLocal.read(view, locals + cpu * LruLocal.size, "free")));
+      }
+      expect([...inUse, ...free].sort((a, b) => a - b)).toEqual(Array.from({ length: 64 }, (_, index) => index));
+      const entries = [...map.entries()];
+      expect(entries.length).toBe(inUse.length);
+      expect(new Set(entries.map(([key]) => key.join())).size).toBe(entries.length);
+    },
+    LIMIT_MS,
+  );
 
-  test("LPM_TRIE: prefixes that stay are found at every moment", async () => {
-    const machine = new TestMachine(2);
-    const map = createMap(machine.host, mapSpec(BPF_MAP_TYPE_LPM_TRIE, { keySize: 8, maxEntries: 80, flags: 1 }));
-    const keyOf = (number: number) => Uint8Array.from([32, 0, 0, 0, ...u32Key(number)]);
-    for (let number = 0; number < 4; number++) map.update(keyOf(number), u64Value(0n));
-    const reports = await hammer(machine, { map, keys: 64, permanent: 4, kind: "lpm" });
-    for (const { errors, found } of reports) {
-      expect(errors).toEqual({});
-      expect(found).toBeGreaterThan(1000);
-    }
-    checkCounts(map, reports, 4, keyOf);
-    for (const [key] of map.entries()) expect(map.lookup(key)).toBeDefined();
-  });
+  test(
+    "LPM_TRIE: prefixes that stay are found at every moment",
+    async () => {
+      const machine = new TestMachine(2);
+      const map = createMap(machine.host, mapSpec(BPF_MAP_TYPE_LPM_TRIE, { keySize: 8, maxEntries: 80, flags: 1 }));
+      const keyOf = (number: number) => Uint8Array.from([32, 0, 0, 0, ...u32Key(number)]);
+      for (let number = 0; number < 4; number++) map.update(keyOf(number), u64Value(0n));
+      const reports = await hammer(machine, { map, keys: 64, permanent: 4, kind: "lpm" });
+      for (const { foreign, errors, found } of reports) {
+        expect(foreign).toBe(0);
+        expect(errors).toEqual({});
+        expect(found).toBeGreaterThan(1000);
+      }
+      checkCounts(map, reports, 4, keyOf);
+      const entries = [...map.entries()];
+      expect(new Set(entries.map(([key]) => key.join())).size).toBe(entries.length);
+      for (const [key] of entries) expect(map.lookup(key)).toBeDefined();
+      checkNodes(machine, map, entries.length);
+    },
+    LIMIT_MS,
+  );
 });
