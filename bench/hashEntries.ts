@@ -130,7 +130,7 @@ interface Contender {
 function simulated(): Contender {
   const memory = new SimulatedMemory();
   const runtime = instantiateRuntime(memory.memory, coldHelpers(memory.memory, { trace: () => {} }));
-  const blocks = createCpus(memory, { count: 1, fuel: 1n << 40n });
+  const blocks = createCpus(memory, { count: 1 });
   const host = new MapHost(memory, runtime, blocks);
   const before = memory.used;
   const made = [createMap(host, hash), createMap(host, next)];

@@ -4,7 +4,6 @@ import {
   BPF_MAP_TYPE_HASH,
   BPF_MAP_TYPE_LPM_TRIE,
   BPF_MAP_TYPE_LRU_HASH,
-  CpuBlock,
   HashElement,
   HashHeader,
   LPM_ENTRY,
@@ -22,7 +21,7 @@ import { STRESS_MS } from "./stressTime.ts";
 /** What a worker does, as plain JavaScript: it knows nothing but the runtime's exports and the shared memory. */
 const workerSource = `
 const { workerData, parentPort } = require("node:worker_threads");
-const { module, memory, cpu, map, keySize, keys, milliseconds, buffer, fuel, valueOffset, seed, permanent, kind } = workerData;
+const { module, memory, cpu, map, keySize, keys, milliseconds, buffer, valueOffset, seed, permanent, kind } = workerData;
 const table = new WebAssembly.Table({ element: "anyfunc", initial: 4096 });
 const { exports } = new WebAssembly.Instance(module, { env: { memory, table }, "cold.as": { slow() {} } });
 exports.setCpu(cpu);
@@ -43,7 +42,7 @@ let foreign = 0, errors = {}, found = 0;
 const end = Date.now() + milliseconds;
 for (let round = 0; round % 1024 !== 0 || Date.now() < end; round++) {
   // As each run of a program begins with: changes of an LPM_TRIE burn some.
-  if (round % 1024 === 0) wide[fuel / 8] = 1n << 26n;
+  if (round % 1024 === 0) exports.fuel.value = 1n << 26n;
   const number = random(keys);
   setKey(number);
   const what = number < permanent ? 0 : random(8);
@@ -108,7 +107,6 @@ function hammer(machine: TestMachine, { map, keys, permanent, kind }: Load): Pro
       permanent,
       kind,
       milliseconds: STRESS_MS,
-      fuel: cpu + CpuBlock.at.fuel,
       valueOffset: kind === "lpm" ? LpmHeader.read(machine.memory.view, map.address, "value_offset") - LpmNode.size : 0,
       buffer: machine.memory.allocate("program", 256, 64, "worker"),
       seed: 17 + index,
