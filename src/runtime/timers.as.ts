@@ -44,6 +44,7 @@ import {
   EINVAL,
   MapHeader_asyncs,
   MapHeader_stride,
+  PROGRAM_ZONE,
   TimerQueue_running,
   TimerQueue_running_generation,
 } from "../layout/layout.generated.as";
@@ -61,10 +62,11 @@ const LEAST_DELAY_NS: i64 = 1000;
 /** Turns of waiting for another CPU's callback before it is taken for stuck. */
 const PATIENCE: u32 = 1 << 28;
 
-/** The state that a field in a value holds, or 0. What does not point back was overwritten by a wrong program. */
+/** The state that a field in a value holds, or 0. What does not lie in the engine's zone, or does not point back, was written by a wrong program. */
 function stateOf(field: u32): u32 {
   const state = load<u32>(field);
-  return state != 0 && load<u32>(state, AsyncState_field) == field && load<u32>(state, AsyncState_ready) == 1 ? state : 0;
+  if (state == 0 || state >= PROGRAM_ZONE || (state & 7) != 0) return 0;
+  return load<u32>(state, AsyncState_field) == field && load<u32>(state, AsyncState_ready) == 1 ? state : 0;
 }
 
 function init(field: u32, map: u32, kind: u32, clock: u32): i32 {
