@@ -170,6 +170,13 @@ export const BPF_F_STRICT_ALIGNMENT = 1;
 export const BPF_F_TEST_STATE_FREQ = 8;
 export const BPF_F_XDP_HAS_FRAGS = 32;
 
+/** enum xdp_rss_hash_type: what of a frame went into its hash. include/net/xdp.h. */
+export const XDP_RSS_L3_IPV4 = 1;
+export const XDP_RSS_L3_IPV6 = 2;
+export const XDP_RSS_L4 = 8;
+export const XDP_RSS_L4_TCP = 16;
+export const XDP_RSS_L4_UDP = 32;
+
 /** skb->pkt_type. include/uapi/linux/if_packet.h. */
 export const PACKET_HOST = 0;
 export const PACKET_BROADCAST = 1;
@@ -205,6 +212,7 @@ export const ENOSPC = 28;
 export const ERANGE = 34;
 export const EDEADLK = 35;
 export const EBADRQC = 56;
+export const ENODATA = 61;
 export const EBADMSG = 74;
 export const EOVERFLOW = 75;
 export const EPROTONOSUPPORT = 93;

@@ -14,3 +14,4 @@ export {
   xdpDynptrWrite,
 } from "./dynptr.as";
 export { xdpPullData } from "./pullData.as";
+export { xdpMetadataRxHash, xdpMetadataRxTimestamp, xdpMetadataRxVlanTag } from "./metadata.as";
