@@ -62,6 +62,7 @@ export {
 } from "./maps/operations.as";
 export { tailCallSlot } from "./maps/progArray.as";
 export { ringbufDiscard, ringbufOutput, ringbufQuery, ringbufReserve, ringbufSubmit } from "./maps/ringbuf.as";
+export { probeReadKernel, probeReadKernelStr, probeReadUser } from "./probe.as";
 export { getPrandomU32 } from "./random.as";
 export { repeatProgram } from "./repeat.as";
 export { runProgram } from "./run.as";
@@ -84,3 +85,16 @@ export { strncmp, strtol, strtoul } from "./strings.as";
 export { fireTimers } from "./fireTimers.as";
 export { timerCancel, timerInit, timerSetCallback, timerStart, wqInit, wqSetCallback, wqStart } from "./timers.as";
 export { context } from "./zone.as";
+export {
+  findNothing,
+  getBranchSnapshot,
+  getCgroupClassid,
+  getCurrentAncestorCgroupId,
+  getCurrentCgroupId,
+  getCurrentComm,
+  getNsCurrentPidTgid,
+  idleTaskIds,
+  perfEventRead,
+  perfEventReadValue,
+  sendSignal,
+} from "./surroundings.as";

@@ -11,6 +11,7 @@ const rows: readonly KfuncRow[] = [
   ["bpf_dynptr_size", "dynptrSize", "w", "u32"],
   ["bpf_dynptr_slice", "dynptrSlice", "wioi", "u32"],
   ["bpf_dynptr_slice_rdwr", "dynptrSliceRdwr", "wioi", "u32"],
+  ["bpf_get_kmem_cache", "findNothing", "", "u32"],
   ["bpf_iter_bits_destroy", "iterBitsDestroy", "w", "none"],
   ["bpf_iter_bits_new", "iterBitsNew", "wli", "u32"],
   ["bpf_iter_bits_next", "iterBitsNext", "w", "u32"],
@@ -35,9 +36,11 @@ const rows: readonly KfuncRow[] = [
   ["bpf_strrchr", "bpfStrrchr", "li", "u32"],
   ["bpf_strspn", "bpfStrspn", "ll", "u32"],
   ["bpf_strstr", "bpfStrstr", "ll", "u32"],
-  ["bpf_wq_init", "wqInit", "iii", "u32"],
-  ["bpf_wq_set_callback_impl", "wqSetCallback", "iii", "u32"],
-  ["bpf_wq_start", "wqStart", "ii", "u32"],
+  ["bpf_task_from_pid", "findNothing", "", "u32"],
+  ["bpf_task_from_vpid", "findNothing", "", "u32"],
+  ["bpf_wq_init", "wqInit", "wmi", "u32"],
+  ["bpf_wq_set_callback_impl", "wqSetCallback", "wii", "u32"],
+  ["bpf_wq_start", "wqStart", "wi", "u32"],
 ];
 
 /** The engines end the run themselves: no function of the runtime is called. */

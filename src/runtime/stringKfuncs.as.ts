@@ -3,20 +3,26 @@
  * None looks at more than 65,536 bytes (XATTR_SIZE_MAX): -E2BIG. What is not found is -ENOENT.
  */
 import { E2BIG, EFAULT, ENOENT, ERANGE } from "../layout/layout.generated.as";
-import { kernelReadFault, LOWEST_KERNEL_ADDRESS } from "./probe.as";
+import { burnFuel } from "./fuel.as";
+import { kernelReadFault } from "./probe.as";
 
 const LONGEST: u32 = 65536;
 
 /** What no byte is: the address behind it cannot be read. */
 const UNREADABLE: u32 = 256;
 
+/** Bytes that are looked at for the fuel of one instruction. */
+const BYTES_PER_STEP: u32 = 8;
+
+/** The byte at an address; every eighth of a string burns fuel. */
 function byteAt(address: u64): u32 {
+  if ((address & (BYTES_PER_STEP - 1)) == 0) burnFuel(1);
   return kernelReadFault(address, 1) != 0 ? UNREADABLE : u32(load<u8>(u32(address)));
 }
 
 /** Where a string cannot begin: -ERANGE. */
 function outOfRange(address: u64): bool {
-  return address < LOWEST_KERNEL_ADDRESS;
+  return kernelReadFault(address, 1) == -i32(ERANGE);
 }
 
 function lower(letter: u32): u32 {

@@ -29,3 +29,10 @@ export {
   skbDynptrSliceRdwr,
   skbDynptrWrite,
 } from "./dynptr.as";
+export {
+  skbCgroupId,
+  skbGetNetnsCookie,
+  skbGetXfrmState,
+  skbSetTstamp,
+  skbUnderCgroup,
+} from "./origin.as";
