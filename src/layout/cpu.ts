@@ -1,4 +1,7 @@
-import { array, bytes, defineStruct, u8, u32, u64 } from "./struct.ts";
+import { array, atomic, bytes, defineStruct, u8, u32, u64 } from "./struct.ts";
+
+/** bpf_res_spin_locks that one CPU may hold. include/asm-generic/rqspinlock.h. */
+export const RES_NR_HELD = 31;
 
 /** How a redirect helper left its target. */
 export const REDIRECT_NONE = 0;
@@ -113,6 +116,10 @@ export const CpuBlock = defineStruct("cpu_block", {
   iterator_used: u32,
   /** Address of this CPU's TimerQueue. */
   timers: u32,
+  /** bpf_res_spin_locks that this CPU holds, and the one it waits for (0 for none), which other CPUs read. */
+  res_lock_depth: u32,
+  res_locks: array(u32, RES_NR_HELD),
+  res_waiting: atomic("the CPU"),
 });
 
 /** What `bpftool prog show` calls run_cnt, and how often a run was aborted by a trap. One per program and CPU. */

@@ -98,3 +98,4 @@ export {
   perfEventReadValue,
   sendSignal,
 } from "./surroundings.as";
+export { resSpinLock, resSpinLockIrqsave, resSpinUnlock, resSpinUnlockIrqrestore } from "./resilientLock.as";

@@ -7,6 +7,7 @@ import {
   TimerQueue_running,
 } from "../layout/layout.generated.as";
 import { cpu } from "./cpu.as";
+import { releaseResilientLocks } from "./resilientLock.as";
 
 /**
  * Lock words. 0 is free; else the owner's slot + 1. Taken by compare-and-swap, released by storing 0 without a wake-up: a waiter spins 1,000 times,
@@ -72,6 +73,7 @@ export function releaseLocks(): void {
   store<u32>(cpu, 0, CpuBlock_map_lock_depth);
   releaseIfOwned(load<u32>(cpu, CpuBlock_held_lock), owner);
   store<u32>(cpu, 0, CpuBlock_held_lock);
+  releaseResilientLocks();
   // Whoever cancels the timer whose callback trapped need not wait for it.
   atomic.store<u32>(load<u32>(cpu, CpuBlock_timers), 0, TimerQueue_running);
 }

@@ -1,18 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { openObject } from "../../src/bpf/elf/index.ts";
-import { verify } from "../../src/bpf/verifier/index.ts";
-import { type KernelMap, type KernelProgram, openKernel } from "../../src/kernel/index.ts";
-import { CpuBlock, EBUSY, EDEADLK, EINVAL, TimerQueue, XdpContext } from "../../src/layout/index.ts";
-import { type BpfMap, createMap, type Engine, ProgramLoader, runOnce } from "../../src/runtime/index.ts";
-import { hex, TestMachine, u32Key } from "./machine.ts";
-import { plainType } from "./programs.ts";
+import { CpuBlock, EBUSY, EDEADLK, EINVAL, TimerQueue } from "../../src/layout/index.ts";
+import type { Engine } from "../../src/runtime/index.ts";
+import { hex, u32Key } from "./machine.ts";
+import { hasLiveProbes, LiveProbes, PROBE_START, SimulatedProbe, whyNoLiveProbes } from "./probe.ts";
 
 /** programs/probes/timers.c: one run does one operation, which the packet names. */
-const path = fileURLToPath(new URL("../../programs/probes/timers.o", import.meta.url));
 const MAPS = ["array", "hash", "sparse", "lru"] as const;
 const OPERATIONS = ["init", "setCallback", "start", "cancel", "update", "delete", "lookup"] as const;
 const CALLBACKS = ["counts", "restarts", "cancels", "deletes", "initialises"] as const;
@@ -37,57 +31,14 @@ function packetOf({ operation, map, key = 1, flags = 0n, nsecs = 0n, callback = 
   return packet;
 }
 
-const open = () => {
-  const object = openObject(readFileSync(path), { file: "timers.o" });
-  if (!object.ok) throw new Error(object.problem.message);
-  return object.value;
-};
-
-const START = 3_600_000_000_000n;
-
 /** The probe on two simulated CPUs. */
-class Simulated {
-  readonly machine = new TestMachine(2);
-  readonly maps: ReadonlyMap<string, BpfMap>;
-  readonly #program;
-  readonly #context: number;
-
+class Simulated extends SimulatedProbe {
   constructor(engine: Engine = "jit") {
-    const object = open();
-    const maps = object.maps.map((spec) => createMap(this.machine.host, spec));
-    this.maps = new Map(maps.map((map) => [map.name, map]));
-    const verified = verify(object.programs[0]!, plainType);
-    if (!verified.accepted) throw new Error(verified.problem.message);
-    this.#program = new ProgramLoader(this.machine.host).load(verified, maps, engine);
-    this.#context = this.machine.memory.allocate("program", XdpContext.size, 64, "context");
-    for (const cpu of [0, 1]) this.setClock(cpu, START);
-  }
-
-  setClock(cpu: number, time: bigint): void {
-    for (const field of ["ktime_ns", "boot_ns", "real_ns"] as const)
-      CpuBlock.writeBig(this.machine.memory.view, this.machine.host.cpus.blocks[cpu]!, field, field === "real_ns" ? time * 2n : time);
-  }
-
-  clock(cpu = 0): bigint {
-    return CpuBlock.readBig(this.machine.memory.view, this.machine.host.cpus.blocks[cpu]!, "ktime_ns") - START;
+    super("timers", engine);
   }
 
   run(request: Request, cpu = 0): number {
-    const { machine } = this;
-    const data = machine.put(0, packetOf(request));
-    XdpContext.write(machine.memory.view, this.#context, "data", data);
-    XdpContext.write(machine.memory.view, this.#context, "data_end", data + 64);
-    const result = runOnce(machine.host, this.#program, this.#context, cpu);
-    if (!("returned" in result)) throw new Error(result.trap.message);
-    return Number(BigInt.asIntN(32, result.returned));
-  }
-
-  /** Lets a CPU's clock go on by so many nanoseconds. */
-  pass(nanoseconds: bigint, cpu = 0): void {
-    this.machine.useCpu(cpu);
-    const until = START + this.clock(cpu) + nanoseconds;
-    this.machine.call("fireTimers", until);
-    this.setClock(cpu, until);
+    return this.runPacket(packetOf(request), cpu);
   }
 
   arm(map: Request["map"], nsecs: bigint, rest: Partial<Request> = {}, cpu = 0): void {
@@ -106,7 +57,7 @@ class Simulated {
 
   waiting(cpu: number): bigint {
     const { view } = this.machine.memory;
-    const queue = CpuBlock.read(view, this.machine.host.cpus.blocks[cpu]!, "timers");
+    const queue = CpuBlock.read(view, this.blockOf(cpu), "timers");
     return TimerQueue.readBig(view, queue, "next");
   }
 }
@@ -182,7 +133,7 @@ test("a timer that starts itself without delay leaves the clock going", () => {
 
 test("CLOCK_REALTIME counts in the capture's time; what is past is due at once; what does not fit is never", () => {
   const probe = new Simulated();
-  const real = START * 2n;
+  const real = PROBE_START * 2n;
   probe.run({ operation: "init", map: "array", key: 0, flags: 0n });
   probe.run({ operation: "setCallback", map: "array", key: 0 });
   const start = (nsecs: bigint, flags: bigint) => probe.run({ operation: "start", map: "array", key: 0, nsecs, flags });
@@ -273,30 +224,9 @@ test("whatever is started, moved and cancelled, timers fire in order of their ti
   );
 });
 
-const opened = openKernel();
-const hasBpftool = (() => {
-  try {
-    execFileSync("bpftool", ["version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-const pins = `/sys/fs/bpf/xdplane-timers-${process.pid}`;
-const isLive = opened.ok && hasBpftool;
-
-describe.runIf(isLive)(`timers answer as the live kernel's${isLive ? "" : " (skipped: no live kernel, or no bpftool)"}`, () => {
-  const load = (): { program: KernelProgram; maps: Map<string, KernelMap> } => {
-    if (!opened.ok) throw new Error(opened.problem.message);
-    const kernel = opened.value;
-    rmSync(pins, { recursive: true, force: true });
-    mkdirSync(pins);
-    execFileSync("bpftool", ["prog", "load", path, `${pins}/program`, "pinmaps", pins], { stdio: "pipe" });
-    const object = open();
-    const maps = new Map(object.maps.map((spec) => [spec.name, kernel.pinnedMap(`${pins}/${spec.name}`, spec)]));
-    return { program: kernel.pinnedProgram(`${pins}/program`, object.programs[0]!), maps };
-  };
-  afterAll(() => rmSync(pins, { recursive: true, force: true }));
+describe.runIf(hasLiveProbes)(`timers answer as the live kernel's${whyNoLiveProbes}`, () => {
+  const live = new LiveProbes("timers");
+  afterAll(() => live.close());
 
   const stepOn = (map: Request["map"]) => {
     const key = fc.nat(1);
@@ -320,11 +250,11 @@ describe.runIf(isLive)(`timers answer as the live kernel's${isLive ? "" : " (ski
   const steps = fc.constantFrom(...MAPS).chain((map) => fc.array(stepOn(map), { minLength: 20, maxLength: 80 }));
 
   test("init, set_callback, start, cancel, and what updates and deletes do to them", () => {
-    if (opened.ok) execFileSync("taskset", ["-cp", "0", String(process.pid)], { stdio: "ignore" });
+    execFileSync("taskset", ["-cp", "0", String(process.pid)], { stdio: "ignore" });
     fc.assert(
       fc.property(steps, (given) => {
         const simulated = new Simulated();
-        const { program, maps } = load();
+        const { run, maps } = live.load();
         for (const [at, step] of given.entries()) {
           if (step.by === "user") {
             const value = new Uint8Array(40).fill(0xee);
@@ -338,7 +268,7 @@ describe.runIf(isLive)(`timers answer as the live kernel's${isLive ? "" : " (ski
           }
           // Nothing fires meanwhile, whether the time is absolute or not.
           const request = { ...step, nsecs: 2n ** 62n };
-          const theirs = program.run({ packet: packetOf(request) }).returned | 0;
+          const theirs = run(packetOf(request));
           expect(simulated.run(request), `step ${at}: ${step.operation} ${step.map} ${step.key}`).toBe(theirs);
         }
         for (const [name, theirs] of maps) {
@@ -356,10 +286,10 @@ describe.runIf(isLive)(`timers answer as the live kernel's${isLive ? "" : " (ski
     for (const map of MAPS) {
       for (const callback of CALLBACKS) {
         const simulated = new Simulated();
-        const { program, maps } = load();
+        const { run, maps } = live.load();
         const both = (given: Request): number => {
           const ours = simulated.run(given);
-          expect(ours, `${map} ${callback} ${given.operation}`).toBe(program.run({ packet: packetOf(given) }).returned | 0);
+          expect(ours, `${map} ${callback} ${given.operation}`).toBe(run(packetOf(given)));
           return ours;
         };
         if (map !== "array") both({ operation: "update", map });
