@@ -43,17 +43,17 @@ export function selectProgram(object: ObjectFile, { type, name }: ProgramWanted)
   if (possible.length > 1) {
     const candidates = possible.map((program) => program.name).join(", ");
     return failure(
-      elfProblems.elf_program_ambiguous({ file, count: possible.length, type, names: candidates, example: first.name }, { file }),
+      elfProblems.elf_program_ambiguous({ file, count: possible.length, type, names: candidates, example: first.name }, atNames(object)),
     );
   }
   return success({ ...first, type });
 }
 
-/** The symbol table: where the names of an object's programs stand. */
-function atNames({ file, sections }: ObjectFile): Place {
-  const offset = sections.find(({ name }) => name === ".symtab")?.fileOffset;
-  return offset === undefined ? { file } : { file, offset };
-}
+/** The symbol table, where the names of an object's programs stand; the file as a whole when it has none that is called so. */
+const atNames = ({ file, sections }: ObjectFile): Place => ({
+  file,
+  offset: sections.find(({ name }) => name === ".symtab")?.fileOffset ?? 0,
+});
 
 /** The program of that name, or the only one of the section of that name, whatever its type. */
 export function findProgram(object: ObjectFile, name: string): Result<ProgramSpec | OtherProgram> {

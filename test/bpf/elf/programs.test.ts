@@ -33,3 +33,16 @@ test("a TC program is not given to an XDP hook", () => {
     problem: { code: "elf_program_other_type" },
   });
 });
+
+test("an object without a program is placed at its symbols, or at its start when it has none by that name", () => {
+  const object = { ...open("pass_all"), programs: [] };
+  const at = object.sections.find(({ name }) => name === ".symtab")!.fileOffset;
+  const unnamed = object.sections.map((section) => ({ ...section, name: "" }));
+  for (const [sections, offset] of [
+    [object.sections, at],
+    [unnamed, 0],
+  ] as const) {
+    const selected = selectProgram({ ...object, sections }, { type: "xdp" });
+    expect(selected).toMatchObject({ ok: false, problem: { code: "elf_no_program_of_type", at: { file: "programs/pass_all.o", offset } } });
+  }
+});
