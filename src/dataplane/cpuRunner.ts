@@ -1,7 +1,9 @@
 import { CpuBlock, REASON_BUDGET, REASON_DEPTH, REASON_HELPER, REASON_MEMORY, SteerState, WINDOW_PACKETS } from "../layout/index.ts";
+import { ProblemError } from "../problem/index.ts";
 import { type PortableProgram, type RuntimeInstance, type Trap, takeTrap } from "../runtime/index.ts";
 import { FuelTank } from "./fuelTank.ts";
 import type { MachineLayout } from "./machine.ts";
+import { problems } from "./problems.ts";
 
 /** How often a program ended early at one place, for one reason. */
 export interface TrapCount {
@@ -141,17 +143,30 @@ export class CpuRunner {
     }
   }
 
-  /** The packet that trapped is lost, and counted; the loop is to be entered again behind it. Gives why. */
+  /**
+   * The packet that trapped is lost, and counted; the loop is to be entered again behind it. Gives why. Throws if no program ran: what the packet loop found in the
+   * memory was not its own.
+   */
   #recover(block: number, error: unknown): Trap["reason"] {
     const memory = { view: new DataView(this.#place.runtime.memory.buffer) };
     const program = CpuBlock.read(memory.view, block, "program");
     const running = this.#place.programs.filter(({ slot }) => slot === program);
     const trap = takeTrap(memory, this.#place.runtime, running, error);
-    this.#loop.recoverTrap(reasonNumbers[trap.reason], trap.detail);
+    if (program === 0) throw this.#spoiled();
+    try {
+      this.#loop.recoverTrap(reasonNumbers[trap.reason], trap.detail);
+    } catch (failure) {
+      throw failure instanceof WebAssembly.RuntimeError ? this.#spoiled() : failure;
+    }
     const key = `${program} ${trap.reason} ${trap.detail} ${trap.instruction}`;
     const known = this.#traps.get(key);
     if (known !== undefined) known.packets++;
     else this.#traps.set(key, { program, reason: trap.reason, detail: trap.detail, instruction: trap.instruction, packets: 1 });
     return trap.reason;
+  }
+
+  #spoiled(): ProblemError {
+    const names = this.#place.programs.map((program) => (program.engine === "jit" ? program.compiled.name : program.spec.name)).join(", ");
+    return new ProblemError(problems.memory_spoiled({ programs: names }, { program: names }));
   }
 }

@@ -71,6 +71,7 @@ import { lose, refuse } from "./outcome.as";
 import { prepareEntryContext, runOn } from "./programs.as";
 import { redirect } from "./redirect.as";
 import { passFromThread } from "./skbPath.as";
+import { step } from "./steps.as";
 
 /** The bulk queue of a cpumap entry on this CPU; a new one when it has none since the poll began. 0 when there are too many. */
 function bulkFor(state: u32, entry: u32, target: u32): u32 {
@@ -152,6 +153,7 @@ function flushBulk(state: u32, bulk: u32): void {
   store<u32>(bulk, 0, CpuBulk_last);
   store<u32>(bulk, 0, CpuBulk_count);
   while (frame != 0) {
+    step();
     const next = load<u32>(frame, Frame_next);
     if (queued >= size) lose(state, frame, FATE_DROP, REASON_CPUMAP_FULL, 0);
     else {
@@ -167,6 +169,7 @@ function flushBulk(state: u32, bulk: u32): void {
 /** Hands over all bulks, the entry used last first. */
 export function flushCpus(state: u32): void {
   for (let bulk = load<u32>(state, PollState_cpu_flush); bulk != 0; bulk = load<u32>(bulk, CpuBulk_next)) {
+    step();
     store<u32>(bulk, 0, CpuBulk_listed);
     flushBulk(state, bulk);
   }

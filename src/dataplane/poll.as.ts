@@ -91,6 +91,7 @@ import { foldPoll } from "./pollRecords.as";
 import { receivePackets, setClock } from "./receive.as";
 import { flushDevices, transmitFrame } from "./redirect.as";
 import { receiveBacklog } from "./skbPath.as";
+import { beginSteps, step } from "./steps.as";
 
 /** What `touchPackets` has read, so that it is not left out as useless. */
 export let touched: u32 = 0;
@@ -255,6 +256,7 @@ function flush(state: u32): void {
   for (;;) {
     const frame = load<u32>(state, PollState_tx_first);
     if (frame == 0) return;
+    step();
     const next = load<u32>(frame, Frame_next);
     store<u32>(state, next, PollState_tx_first);
     if (next == 0) store<u32>(state, 0, PollState_tx_last);
@@ -266,6 +268,7 @@ function flush(state: u32): void {
 function runOwnThread(state: u32): bool {
   const frame = load<u32>(state, PollState_thread_first);
   if (frame == 0) return false;
+  step();
   const next = load<u32>(frame, Frame_next);
   store<u32>(state, next, PollState_thread_first);
   if (next == 0) store<u32>(state, 0, PollState_thread_last);
@@ -280,6 +283,7 @@ function anythingWaits(state: u32): bool {
 
 /** After a poll no frame holds a packet any more; queues of cpumap entries are empty, and what redirect helpers said is forgotten. */
 function endPoll(state: u32): void {
+  beginSteps();
   resetFrames(state);
   store<u32>(state, 0, PollState_cpu_bulk_count);
   store<u32>(state, 0, PollState_backlog_rounds);

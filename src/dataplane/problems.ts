@@ -8,6 +8,10 @@ export const problems = defineProblems({
     message: "the workers did not come to the end of a window within {seconds} seconds",
     hint: "a program that runs for very long holds them up: lower the fuel",
   },
+  memory_spoiled: {
+    message: "programs wrote over the state of their packets, and the run cannot go on",
+    hint: "Linux's verifier would refuse such programs; loaded are {programs}",
+  },
   program_in_use: { message: "program {program} cannot be unloaded: it is attached or stands in a map ({where})", exit: 2 },
   link_detached: { message: "program {program} is not attached at {hook} any more", exit: 2 },
   program_type_wrong: { message: "program {program} is of type {type}, and hook {hook} takes {expected}", exit: 2 },

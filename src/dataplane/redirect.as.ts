@@ -86,6 +86,7 @@ import { copyBytes, releaseFrame, takeEdges, takeFrame } from "./frames.as";
 import { arrive, copyOutcome, lose } from "./outcome.as";
 import { prepareEntryContext, runOn } from "./programs.as";
 import { count } from "./receive.as";
+import { step } from "./steps.as";
 
 const VLAN_HLEN: u32 = 4;
 
@@ -279,6 +280,7 @@ function sendBulk(state: u32, bulk: u32, limit: u32): void {
   for (let sent: u32 = 0; sent < limit; sent++) {
     const frame = load<u32>(bulk, DeviceBulk_first);
     if (frame == 0) break;
+    step();
     const next = load<u32>(frame, Frame_next);
     store<u32>(bulk, next, DeviceBulk_first);
     if (next == 0) store<u32>(bulk, 0, DeviceBulk_last);
@@ -306,6 +308,7 @@ export function flushDevices(state: u32): void {
   for (;;) {
     const bulk = load<u32>(state, PollState_device_flush);
     if (bulk == 0) return;
+    step();
     if (load<u32>(bulk, DeviceBulk_count) != 0) {
       sendBulk(state, bulk, load<u32>(bulk, DeviceBulk_count));
       continue;

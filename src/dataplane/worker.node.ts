@@ -1,5 +1,6 @@
 /** A worker's whole life is one task: it runs its CPUs of every window, until the control word says that no more will come. It never prints. */
 import { receiveMessageOnPort } from "node:worker_threads";
+import { ProblemError } from "../problem/index.ts";
 import { coldHelpers, instantiateRuntime } from "../runtime/index.ts";
 import { Control, runWindow } from "./control.ts";
 import { CpuRunner } from "./cpuRunner.ts";
@@ -31,16 +32,25 @@ export default function run({ task, orders: port }: ThreadStart): WorkerReport {
   obey();
   control.add("ready", 1);
   control.wake("ready");
-  for (let next = 0; ; next++) {
-    for (;;) {
-      obey();
-      if (control.load("published") > next) break;
-      if (control.load("stop") !== 0) {
-        runner.finish();
-        return { traps: runner.traps, trace: trace.report };
+  const work = (): void => {
+    for (let next = 0; ; next++) {
+      for (;;) {
+        obey();
+        if (control.load("published") > next) break;
+        if (control.load("stop") !== 0) {
+          runner.finish();
+          return;
+        }
+        control.waitWhile("published", next, 100);
       }
-      control.waitWhile("published", next, 100);
+      runWindow(runner, control, next, task.workers, () => {});
     }
-    runWindow(runner, control, next, task.workers, () => {});
+  };
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    return { traps: runner.traps, trace: trace.report, problem: error.problem };
   }
+  return { traps: runner.traps, trace: trace.report };
 }

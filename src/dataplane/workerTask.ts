@@ -1,3 +1,4 @@
+import type { Problem } from "../problem/index.ts";
 import type { PortableProgram } from "../runtime/index.ts";
 import type { TrapCount } from "./cpuRunner.ts";
 import type { MachineLayout } from "./machine.ts";
@@ -24,4 +25,6 @@ export interface WorkerTask {
 export interface WorkerReport {
   readonly traps: readonly TrapCount[];
   readonly trace: TraceReport;
+  /** Why it ended before the run did. An error would lose it on the way between threads. */
+  readonly problem?: Problem;
 }

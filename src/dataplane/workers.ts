@@ -39,9 +39,14 @@ export class Workers {
     this.#threads = Array.from({ length: workers }, (_, worker) => {
       const cpus = [...layout.blocks.keys()].filter((cpu) => cpu % workers === worker);
       const thread = this.#pool.start({ ...task, memory: memory.memory, runtime: runtimeModule(), layout, cpus, worker, workers });
-      thread.report.catch((error: unknown) => {
-        this.#failure = error;
-      });
+      thread.report.then(
+        ({ problem }) => {
+          if (problem !== undefined) this.#failure = new ProblemError(problem);
+        },
+        (error: unknown) => {
+          this.#failure = error;
+        },
+      );
       return thread;
     });
   }

@@ -85,10 +85,10 @@ function fire(queue: u32, state: u32): void {
   if (callback == 0) return;
   const block = cpu;
   addTimerFuel();
-  burnFuel(RUN_FUEL);
   store<u32>(block, program, CpuBlock_program);
   store<u32>(block, 0, CpuBlock_tail_calls);
   store<u32>(block, 1, CpuBlock_depth);
+  burnFuel(RUN_FUEL);
   store<u32>(block, load<u32>(block, CpuBlock_fp), CpuBlock_callback_fp);
   setContext(0);
   call_indirect<u64>(callback, u64(map), u64(keyOf(queue, map, value)), u64(value), u64(0), u64(0));

@@ -31,7 +31,6 @@ export function runProgram(id: u32, context: u32): u64 {
  * helper that runs programs): stack, tail-call count and program are put back. After a trap `takeTrap` puts the CPU to rest.
  */
 export function runOnFuel(id: u32, context: u32): u64 {
-  burnFuel(RUN_FUEL);
   return load<u32>(cpu, CpuBlock_depth) == 0 ? runOutermost(id, context) : runNested(id, context);
 }
 
@@ -46,6 +45,7 @@ function runOutermost(id: u32, context: u32): u64 {
   const block = cpu;
   beginRuns(block, id);
   countRuns(block, id, 1);
+  burnFuel(RUN_FUEL);
   const result = runAgain(block, id, context);
   endRuns(block);
   return result;
@@ -88,6 +88,7 @@ function runNested(id: u32, context: u32): u64 {
   store<u32>(block, 0, CpuBlock_tail_calls);
   store<u32>(block, depth + 1, CpuBlock_depth);
   countRuns(block, id, 1);
+  burnFuel(RUN_FUEL);
   const outer = currentContext;
   setContext(context);
   const result = call_indirect<u64>(id, u64(context));

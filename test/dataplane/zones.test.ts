@@ -58,3 +58,36 @@ test("a helper that fills far more than the program has spoils the program's zon
   const { result } = await machine.replay([packet(0), packet(1), packet(2), packet(1), packet(0)]);
   expect(result.packets).toBe(5);
 });
+
+/** Writes its packet's bytes on beyond the frame's end: over the headers of the frames behind it, up to the last of the pool. */
+const flooding = (result: number) => `
+    r7 = *(u32 *)(r6 + 4)
+    r8 = 0
+    flood: *(u64 *)(r7 + 8) = ${result}
+    r7 += 8
+    r8 += 1
+    if r8 < 200000 goto flood
+    r0 = 4
+    r1 = r6
+    r2 = 0
+    call 23`;
+
+test.each([0, 1, 64])(
+  "a program that floods the headers of frames that wait (%i) ends its own run, or the replay by name",
+  async (word) => {
+    const machine = new TestMachine({ devices: [{ name: "eth0" }, { name: "eth1" }] });
+    machine.attach(
+      "xdp",
+      spec(
+        "floods",
+        `r6 = r1\nr1 = 3\nr2 = 0\ncall 23\nr9 = r0\nr2 = *(u32 *)(r6 + 4)\nr2 += -1\nr2 = *(u8 *)(r2 + 0)\nif r2 != 1 goto out\n${flooding(word)}\nout: r0 = r9\nexit`,
+      ),
+    );
+    const packets = Array.from({ length: 40 }, (_, index) => packet(index === 20 ? 1 : 0));
+    const ended = await machine.replay(packets).then(
+      ({ result }) => result.packets,
+      (error: unknown) => (error as { problem?: { code: string } }).problem?.code,
+    );
+    expect([40, "memory_spoiled"]).toContain(ended);
+  },
+);
