@@ -23,14 +23,14 @@ const wanted = new Set(
     "bpf_prog_info bpf_btf_info bpf_link_info bpf_skb_data_end bpf_run_ctx bpf_redirect_info bpf_cpu_map_entry bpf_dtab_netdev",
     // Packets and devices as the kernel has them.
     "sk_buff sk_buff_head skb_shared_info skb_shared_hwtstamps skb_frag skb_frag_t skb_ext xdp_buff xdp_frame xdp_frame_bulk xdp_rxq_info",
-    "xdp_txq_info xdp_mem_info xdp_desc xsk_tx_metadata xdp_dev_bulk_queue net_device netdev_rx_queue netdev_queue net napi_struct neighbour",
+    "xdp_txq_info xdp_mem_info xdp_desc xsk_tx_metadata xdp_dev_bulk_queue xdp_bulk_queue xdp_cpumap_stats net_device netdev_rx_queue netdev_queue net napi_struct neighbour",
     "dst_entry rtable rt6_info metadata_dst ip_tunnel_info ip_tunnel_key ip_tunnel_encap qdisc_skb_cb bpf_prog bpf_map bpf_array bpf_htab",
     // Sockets.
     "socket sock sock_common inet_sock ipv6_pinfo inet_connection_sock inet_request_sock request_sock tcp_request_sock tcp_sock tcp6_sock",
     "tcp_timewait_sock inet_timewait_sock udp_sock udp6_sock unix_sock mptcp_sock",
     // Connection tracking and IPsec.
     "nf_conn nf_conn___init nf_conntrack nf_conntrack_tuple nf_conntrack_tuple_hash nf_conntrack_man nf_inet_addr nf_conntrack_zone nf_hook_state",
-    "xfrm_state xfrm_address_t xfrm_id xfrm_md_info",
+    "xfrm_state xfrm_address_t xfrm_id xfrm_md_info flow_offload flow_offload_tuple flow_offload_tuple_rhash",
     // Headers.
     "ethhdr vlan_hdr vlan_ethhdr iphdr ipv6hdr ipv6_opt_hdr ipv6_rt_hdr frag_hdr ip_auth_hdr ip_esp_hdr tcphdr udphdr icmphdr icmp6hdr",
     "igmphdr arphdr gre_base_hdr gre_full_hdr vxlanhdr genevehdr sctphdr mpls_label in_addr in6_addr sockaddr_in sockaddr_in6 sockaddr",
@@ -191,7 +191,7 @@ process.stdout.write(`${extract.types.length - 1} types, ${cut.length} bytes\n`)
 
 /** Settings of the kernel's build that programs for networking ask for. */
 const settingNames =
-  /^CONFIG_(64BIT|BPF|BPF_.*|CGROUPS?|CGROUP_.*|NET|NET_.*|NETFILTER|NETFILTER_(ADVANCED|INGRESS|XTABLES)|NF_.*|NFT_.*|INET|INET_.*|IP_.*|IPV6|IPV6_.*|TCP_.*|XFRM.*|XDP_.*|VLAN.*|VXLAN|GENEVE|TUN|VETH|BRIDGE|BONDING|DUMMY|HZ|NR_CPUS|NUMA|PREEMPT.*|SMP|MMU|PAGE_SHIFT|PAGE_SIZE_.*|PGTABLE_LEVELS|X86|X86_64|JUMP_LABEL|KALLSYMS.*|DEBUG_INFO_BTF.*|DYNAMIC_FTRACE.*|FUNCTION_ERROR_INJECTION|SECURITY|LSM|ARCH_.*_SYSCALL.*|USER_NS|NAMESPACES|MPTCP.*|NETKIT|PAGE_POOL.*|SOCK_.*|RPS|RFS_ACCEL|XPS|BQL|NO_HZ.*|HIGH_RES_TIMERS)=/;
+  /^CONFIG_(64BIT|BPF|BPF_.*|CGROUPS?|CGROUP_.*|NET|NET_.*|NETFILTER|NETFILTER_(ADVANCED|INGRESS|XTABLES)|NF_.*|NFT_.*|INET|INET_.*|IP_.*|IPV6|IPV6_.*|TCP_.*|XFRM.*|XDP_.*|VLAN.*|VXLAN|GENEVE|TUN|VETH|BRIDGE|BONDING|DUMMY|HZ|NR_CPUS|NUMA|PREEMPT.*|SMP|MMU|PAGE_SHIFT|PAGE_SIZE_.*|PGTABLE_LEVELS|X86|X86_64|JUMP_LABEL|KALLSYMS.*|DEBUG_INFO_BTF.*|DYNAMIC_FTRACE.*|FUNCTION_ERROR_INJECTION|SECURITY|LSM|ARCH_.*_SYSCALL.*|USER_NS|NAMESPACES|MPTCP.*|NETKIT|PAGE_POOL.*|SOCK_.*|RPS|RFS_ACCEL|XPS|BQL|NO_HZ.*|DEFAULT_HOSTNAME|DEFAULT_TCP_CONG|DEFAULT_NET_SCH|CC_VERSION_TEXT|HIGH_RES_TIMERS)=/;
 const settings = gunzipSync(readFileSync("/proc/config.gz"))
   .toString()
   .split("\n")

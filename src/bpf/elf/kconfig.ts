@@ -108,7 +108,9 @@ function writeSetting(to: Uint8Array, type: BtfType, value: string, isText: bool
     if (type.bool) return value !== "m" && writeInteger(to, value === "y" ? 1n : 0n, false);
     return writeInteger(to, BigInt(value.charCodeAt(0)), false);
   }
-  if (type.kind !== "int" || type.bool || !/^-?(0x[0-9a-fA-F]+|\d+)$/.test(value)) return false;
+  // What the loader itself says of the kernel (LINUX_HAS_…) may be asked for as a bool.
+  if (type.kind === "int" && type.bool) return /^[01]$/.test(value) && writeInteger(to, BigInt(value), false);
+  if (type.kind !== "int" || !/^-?(0x[0-9a-fA-F]+|\d+)$/.test(value)) return false;
   return writeInteger(to, value.startsWith("-") ? -BigInt(value.slice(1)) : BigInt(value), type.signed);
 }
 

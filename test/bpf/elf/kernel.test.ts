@@ -75,3 +75,16 @@ test("kernel settings are those of 6.18 unless others are given", () => {
     problem: { code: "kconfig_malformed", exit: 2, at: { file: "my.config", line: 2 } },
   });
 });
+
+test("settings of every type: bool, tristate, char, integers and text; what does not fit traps", () => {
+  const object = open("kconfig");
+  const map = object.maps.find(({ name }) => name === ".kconfig")!;
+  expect(decodeMapValue(map, map.contents!)).toEqual({
+    ...{ LINUX_KERNEL_VERSION: (6 << 16) | (18 << 8), CONFIG_HZ: 250, CONFIG_BRIDGE: "TRI_YES", CONFIG_BPF_JIT: "y".charCodeAt(0) },
+    ...{ LINUX_HAS_SYSCALL_WRAPPER: true, CONFIG_NF_CONNTRACK: true, CONFIG_DEFAULT_HOSTNAME: "(none", CONFIG_WEAK_ABSENT: "TRI_NO" },
+    ...{ CONFIG_NR_CPUS: 0 },
+  });
+  expect([...object.programs[0]!.poisoned!.values()]).toEqual([
+    "CONFIG_NR_CPUS is 256 in the kernel's configuration, which does not fit its type",
+  ]);
+});

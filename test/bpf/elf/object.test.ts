@@ -217,12 +217,19 @@ test("the loader chooses the sizes that objects leave to it", () => {
   const spec = (type: number, maxEntries: number, keySize = 0, valueSize = 0) => ({
     ...{ name: "map", type, keySize, valueSize, maxEntries, flags: 0 },
   });
-  const sized = sizeMaps([spec(4, 0), spec(16, 0, 4, 4), spec(3, 8), spec(27, 5000), spec(1, 0, 4, 4)], { cpus: 6 });
+  const given = [spec(4, 0), spec(16, 0, 4, 4), spec(3, 8), spec(27, 5000), spec(1, 0, 4, 4)];
+  // Records that are declared for their type's sake are no values.
+  const withRecords = [spec(4, 0, 4, 84), spec(27, 4096, 0, 16), spec(31, 4096, 4, 16), spec(12, 2)];
+  const sized = sizeMaps([...given, ...withRecords], { cpus: 6 });
   expect(sized.map(({ keySize, valueSize, maxEntries }) => [keySize, valueSize, maxEntries])).toEqual([
     [4, 4, 6],
     [4, 4, 6],
     [4, 4, 8],
     [0, 0, 8192],
     [4, 4, 0],
+    [4, 4, 6],
+    [0, 0, 4096],
+    [0, 0, 4096],
+    [4, 4, 2],
   ]);
 });

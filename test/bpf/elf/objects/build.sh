@@ -22,4 +22,6 @@ build clang-19 exceptions.o exceptions.c -g -mcpu=v3
 strip exceptions.o
 build clang-19 core.o core.c -g -mcpu=v3
 strip core.o
+build clang-19 kconfig.o kconfig.c -g -mcpu=v3
+strip kconfig.o
 for size in 20 28 36 40; do build clang-14 legacy$size.o legacy.c -DDEFINITION=$size; done
