@@ -51,3 +51,22 @@ test("a program that is not there is wrong usage, a damaged object bad input wit
   const sections = bytesOf("test/bpf/elf/objects/sections.o");
   expect(problemOf({ wasm: true, program: "probe" }, sections)).toMatchObject({ code: "dump_wasm_none", exit: 2 });
 });
+
+test("settings, kernel types and kernel settings change what is shown; what names nothing is refused", () => {
+  const everything = bytesOf("test/bpf/elf/objects/everything.clang19.o");
+  const shown = (options: ObjectDumpOptions) => dumpObject(everything, "everything.o", { maps: true, ...options });
+  expect(shown({ set: [".rodata.limit=9"], kconfig: ["CONFIG_HZ=100"] })).toContain('.rodata  {"limit":9}');
+  expect(shown({ kconfig: ["CONFIG_HZ=100"] })).toContain('"CONFIG_HZ":100');
+  expect(problemOf({ set: ["nowhere=1"] })).toMatchObject({ code: "setting_unknown", exit: 2 });
+  expect(problemOf({ set: ["nothing"] })).toMatchObject({ code: "setting_malformed", exit: 2 });
+  expect(problemOf({ btf: "no/such.btf" })).toMatchObject({ code: "option_file_unreadable", at: { file: "no/such.btf" } });
+  expect(problemOf({ btf: "package.json" })).toMatchObject({ code: "btf_bad_magic", at: { file: "package.json" } });
+  expect(problemOf({ kconfig: ["package.json"] })).toMatchObject({ code: "kconfig_malformed", at: { file: "package.json", line: 1 } });
+  const core = bytesOf("test/bpf/elf/objects/core.o");
+  const relocations = dumpObject(core, "core.o", {});
+  expect(relocations).toMatch(/tc\+24 +byte_off +struct net_device::name\[3\] +11 → 283/);
+  // Against types that are not the kernel's, nothing of it is found.
+  expect(dumpObject(core, "core.o", { btf: "test/bpf/elf/objects/everything.clang19.o" })).toMatch(
+    /tc\+24 +byte_off +struct net_device::name\[3\] +poisoned/,
+  );
+});
