@@ -197,7 +197,7 @@ export const QueueHeader = defineStruct(
 /** BLOOM_FILTER: the type's words of the header. */
 export const BloomHeader = defineStruct("bloom_header", { ...common, bits: u32, bit_mask: u32, hashes: u32 }, { bits: 64 });
 
-/** RINGBUF: the type's words of the header. Positions only grow; `& mask` gives the offset in the data. runtime/maps/ringbuf.as.ts has the protocol. */
+/** RINGBUF and USER_RINGBUF: the type's words of the header. Positions only grow; `& mask` gives the offset in the data. runtime/maps/ringbuf.as.ts and userRing.as.ts have the protocols. */
 export const RingHeader = defineStruct(
   "ring_header",
   {

@@ -121,6 +121,8 @@ export const BPF_RB_PROD_POS = 3;
 export const BPF_RINGBUF_BUSY_BIT = 0x80000000;
 export const BPF_RINGBUF_DISCARD_BIT = 0x40000000;
 export const BPF_RINGBUF_HDR_SZ = 8;
+/** Records that one bpf_user_ringbuf_drain takes at most. kernel/bpf/ringbuf.c: BPF_MAX_USER_RINGBUF_SAMPLES. */
+export const BPF_MAX_USER_RINGBUF_SAMPLES = 131072;
 
 /** enum xdp_action. */
 export const XDP_ABORTED = 0;

@@ -15,6 +15,7 @@ import {
   BPF_MAP_TYPE_QUEUE,
   BPF_MAP_TYPE_RINGBUF,
   BPF_MAP_TYPE_STACK,
+  BPF_MAP_TYPE_USER_RINGBUF,
   EINVAL,
   ENOSPC,
   EPERM,
@@ -363,7 +364,10 @@ const NO_CURSOR = 0xffffffff;
 const hasKeys = (type: number): boolean => hasEntries(type) && type !== BPF_MAP_TYPE_QUEUE && type !== BPF_MAP_TYPE_STACK;
 
 const hasEntries = (type: number): boolean =>
-  type !== BPF_MAP_TYPE_RINGBUF && type !== BPF_MAP_TYPE_PERF_EVENT_ARRAY && type !== BPF_MAP_TYPE_BLOOM_FILTER;
+  type !== BPF_MAP_TYPE_RINGBUF &&
+  type !== BPF_MAP_TYPE_USER_RINGBUF &&
+  type !== BPF_MAP_TYPE_PERF_EVENT_ARRAY &&
+  type !== BPF_MAP_TYPE_BLOOM_FILTER;
 
 function inTurn<T>(given: Iterable<T>, work: (one: T) => number): { readonly count: number; readonly error: number } {
   let count = 0;

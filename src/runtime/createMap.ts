@@ -18,6 +18,7 @@ import {
   BPF_MAP_TYPE_QUEUE,
   BPF_MAP_TYPE_RINGBUF,
   BPF_MAP_TYPE_STACK,
+  BPF_MAP_TYPE_USER_RINGBUF,
   BPF_MAP_TYPE_XSKMAP,
   MAP_MAGIC,
   MapHeader,
@@ -88,4 +89,5 @@ const layouts: ReadonlyMap<number, (place: MapPlace) => void> = new Map([
   [BPF_MAP_TYPE_STACK, layOutQueue],
   [BPF_MAP_TYPE_BLOOM_FILTER, layOutBloom],
   [BPF_MAP_TYPE_RINGBUF, layOutRing],
+  [BPF_MAP_TYPE_USER_RINGBUF, layOutRing],
 ]);

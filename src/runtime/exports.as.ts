@@ -63,6 +63,7 @@ export {
 export { tailCallSlot } from "./maps/progArray.as";
 export { ringbufDiscard, ringbufOutput, ringbufQuery, ringbufReserve, ringbufSubmit } from "./maps/ringbuf.as";
 export { probeReadKernel, probeReadKernelStr, probeReadUser } from "./probe.as";
+export { userRingbufDrain } from "./maps/userRing.as";
 export { getPrandomU32 } from "./random.as";
 export { repeatProgram } from "./repeat.as";
 export { runProgram } from "./run.as";

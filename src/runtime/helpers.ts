@@ -64,6 +64,7 @@ const callbacks: ReadonlyMap<number, HelperSpec> = new Map(
     ...helperTable([
       [164, "bpf_for_each_map_elem", "forEachMapElem", "mill", "s32"],
       [181, "bpf_loop", "loop", "iill", "s32"],
+      [209, "bpf_user_ringbuf_drain", "userRingbufDrain", "mill", "s32"],
     ]),
   ].map(([id, helper]) => [id, { ...helper, callback: true }]),
 );

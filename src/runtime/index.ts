@@ -21,4 +21,4 @@ export {
 export { MapHost } from "./mapHost.ts";
 export { mapOperation, tailCallSlot } from "./mapOperation.ts";
 export { SimulatedMemory, type Zone } from "./memory.ts";
-export { drainPerfBuffer, drainRing, openPerfBuffer, type PerfRecords, ringLost } from "./rings.ts";
+export { drainPerfBuffer, drainRing, openPerfBuffer, type PerfRecords, ringLost, writeUserRing } from "./rings.ts";

@@ -43,6 +43,15 @@ export function takeMapLock(word: u32): void {
   store<u32>(cpu, depth + 1, CpuBlock_map_lock_depth);
 }
 
+/** Takes and notes a lock of the map implementation if it is free; false if it is not. */
+export function tryMapLock(word: u32): bool {
+  const depth = load<u32>(cpu, CpuBlock_map_lock_depth);
+  if (depth >= MAX_HELD || atomic.cmpxchg<i32>(word, 0, i32(load<u32>(cpu, CpuBlock_slot)) + 1) != 0) return false;
+  store<u32>(cpu + (depth << 2), word, CpuBlock_map_locks);
+  store<u32>(cpu, depth + 1, CpuBlock_map_lock_depth);
+  return true;
+}
+
 /** Releases the lock of the map implementation that was taken last. */
 export function releaseMapLock(word: u32): void {
   store<u32>(cpu, load<u32>(cpu, CpuBlock_map_lock_depth) - 1, CpuBlock_map_lock_depth);

@@ -36,7 +36,7 @@ import { percpuValue } from "./maps/hash.as";
 const BUCKETS_PER_STEP: u32 = 16;
 
 /** The frame of the calling function, out of which the callback's comes; traps when there is no room for another below it. */
-function parentFrame(): u32 {
+export function parentFrame(): u32 {
   const frame = load<u32>(cpu, CpuBlock_callback_fp);
   if (frame < load<u32>(cpu, CpuBlock_stacks) + 2 * MAX_BPF_STACK) {
     store<u32>(cpu, TRAP_DEPTH, CpuBlock_trap);
@@ -46,7 +46,7 @@ function parentFrame(): u32 {
 }
 
 /** Calls the callback in a table slot; true when the loop goes on. */
-function iterate(callback: u32, frame: u32, r1: u64, r2: u64, r3: u64, r4: u64): bool {
+export function iterate(callback: u32, frame: u32, r1: u64, r2: u64, r3: u64, r4: u64): bool {
   burnFuel(1);
   store<u32>(cpu, frame, CpuBlock_callback_fp);
   const result = call_indirect<u64>(callback, r1, r2, r3, r4, u64(0));

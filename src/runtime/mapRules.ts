@@ -21,6 +21,7 @@ import {
   BPF_MAP_TYPE_QUEUE,
   BPF_MAP_TYPE_RINGBUF,
   BPF_MAP_TYPE_STACK,
+  BPF_MAP_TYPE_USER_RINGBUF,
   BPF_MAP_TYPE_XSKMAP,
   E2BIG,
   EINVAL,
@@ -126,6 +127,7 @@ export const mapRules: ReadonlyMap<number, MapRule> = new Map<number, MapRule>([
   [BPF_MAP_TYPE_STACK, { keySize: exactly(0), valueSize: any, largestValue: KMALLOC_MAX, flags: 4 | access | programAccess }],
   [BPF_MAP_TYPE_BLOOM_FILTER, { keySize: exactly(0), valueSize: any, largestValue: KMALLOC_MAX, flags: hashFlags }],
   [BPF_MAP_TYPE_RINGBUF, { keySize: exactly(0), valueSize: exactly(0), largestValue: 0, flags: 4 }],
+  [BPF_MAP_TYPE_USER_RINGBUF, { keySize: exactly(0), valueSize: exactly(0), largestValue: 0, flags: 4 }],
 ]);
 
 /** Name of a map type without BPF_MAP_TYPE_. */
@@ -187,7 +189,7 @@ function checkEntries({ type, maxEntries }: MapSpec, rule: MapRule, refuse: Refu
   if (maxEntries > HASH_ENTRIES_MAX && (isHash || type === BPF_MAP_TYPE_DEVMAP_HASH))
     refuse(`max_entries ${maxEntries} is above 2^31`, isHash ? E2BIG : EINVAL);
   if (type === BPF_MAP_TYPE_CPUMAP && maxEntries > NR_CPUS) refuse(`max_entries ${maxEntries} is above ${NR_CPUS}`, E2BIG);
-  const isRing = type === BPF_MAP_TYPE_RINGBUF;
+  const isRing = type === BPF_MAP_TYPE_RINGBUF || type === BPF_MAP_TYPE_USER_RINGBUF;
   if (isRing && ((maxEntries & (maxEntries - 1)) !== 0 || maxEntries % RINGBUF_PAGE !== 0))
     refuse(`max_entries ${maxEntries} is not a power of two and a multiple of ${RINGBUF_PAGE}`, EINVAL);
 }

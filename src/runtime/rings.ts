@@ -50,6 +50,26 @@ function waiting(memory: SimulatedMemory, map: BpfMap): { readonly samples: Uint
   return { samples, consumer };
 }
 
+/**
+ * User space's side of a USER_RINGBUF: writes one record. False when the ring has no room for it until programs have drained some. One producer at a time; may
+ * run while programs drain. Throws a RangeError for a record that no ring of this size can hold.
+ */
+export function writeUserRing(memory: SimulatedMemory, map: BpfMap, record: Uint8Array): boolean {
+  const ringSize = map.spec.maxEntries;
+  const size = record8(record.length + BPF_RINGBUF_HDR_SZ);
+  if (size > ringSize) throw new RangeError(`a record of ${record.length} bytes in a ring of ${ringSize}`);
+  const producerWord = wideWord(memory, map.address + RingHeader.at.producer);
+  const producer = Atomics.load(producerWord, 0);
+  const consumer = Atomics.load(wideWord(memory, map.address + RingHeader.at.consumer), 0);
+  if (producer - consumer + BigInt(size) > BigInt(ringSize)) return false;
+  const at = map.elements + Number(producer % BigInt(ringSize));
+  memory.view.setUint32(at, record.length, true);
+  memory.view.setUint32(at + 4, 0, true);
+  memory.bytes.set(record, at + BPF_RINGBUF_HDR_SZ);
+  Atomics.store(producerWord, 0, producer + BigInt(size));
+  return true;
+}
+
 /** Records of a RINGBUF that found no room so far. */
 export const ringLost = (memory: SimulatedMemory, map: BpfMap): bigint => RingHeader.readBig(memory.view, map.address, "lost");
 
