@@ -8,15 +8,24 @@ export {
   dumpMap,
   type ExpandedOutcome,
   type Fate,
+  type FinishedWindow,
   fillMap,
   type Hook,
+  type Link,
   type LoadedObject,
   type Outcome,
   type OutcomeStep,
+  type PerfBuffer,
+  type PerfBufferOptions,
+  type PerfEvent,
+  type ProgramInfo,
+  type RingBuffer,
+  type RingBufferOptions,
   type RunOptions,
   type RunResult,
 } from "./dataplane/index.ts";
 export { openWorkerPool } from "./dataplane/pool.node.ts";
+export { BPF_ANY, BPF_EXIST, BPF_F_LOCK, BPF_NOEXIST } from "./layout/index.ts";
 export { bytesFromFile } from "./packet/file.node.ts";
 export { gunzip } from "./packet/gzip.node.ts";
 export {
@@ -29,5 +38,5 @@ export {
   PcapWriter,
 } from "./packet/index.ts";
 export { type Place, type Problem, ProblemError, type Result } from "./problem/index.ts";
-export type { BpfMap, LoadedProgram } from "./runtime/index.ts";
+export { type BpfMap, type LoadedProgram, type MapEntry, type MapValue, type PerCpu, TypedMap, type Writable } from "./runtime/index.ts";
 export { parseNeighbour, parsePrefix, parseRoute } from "./stack/index.ts";

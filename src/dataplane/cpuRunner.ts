@@ -1,4 +1,13 @@
-import { CpuBlock, REASON_BUDGET, REASON_DEPTH, REASON_HELPER, REASON_MEMORY, SteerState, WINDOW_PACKETS } from "../layout/index.ts";
+import {
+  CpuBlock,
+  ProgramStats,
+  REASON_BUDGET,
+  REASON_DEPTH,
+  REASON_HELPER,
+  REASON_MEMORY,
+  SteerState,
+  WINDOW_PACKETS,
+} from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import { type PortableProgram, type RuntimeInstance, type Trap, takeTrap } from "../runtime/index.ts";
 import { FuelTank } from "./fuelTank.ts";
@@ -158,6 +167,7 @@ export class CpuRunner {
     } catch (failure) {
       throw failure instanceof WebAssembly.RuntimeError ? this.#spoiled() : failure;
     }
+    countTrap(memory.view, block, program);
     const key = `${program} ${trap.reason} ${trap.detail} ${trap.instruction}`;
     const known = this.#traps.get(key);
     if (known !== undefined) known.packets++;
@@ -169,4 +179,9 @@ export class CpuRunner {
     const names = this.#place.programs.map((program) => (program.engine === "jit" ? program.compiled.name : program.spec.name)).join(", ");
     return new ProblemError(problems.memory_spoiled({ programs: names }, { program: names }));
   }
+}
+
+function countTrap(view: DataView, block: number, program: number): void {
+  const stats = CpuBlock.read(view, block, "program_stats") + program * ProgramStats.size;
+  ProgramStats.writeBig(view, stats, "traps", ProgramStats.readBig(view, stats, "traps") + 1n);
 }

@@ -18,6 +18,8 @@ import {
   SimulatedMemory,
 } from "../runtime/index.ts";
 import { type IpPrefix, layOutNetwork, type NeighbourSpec, type RouteSpec } from "../stack/index.ts";
+import { Consumers, type PerfBuffer, type PerfBufferOptions, type RingBuffer, type RingBufferOptions } from "./consumers.ts";
+import { type ProgramInfo, programInfo } from "./info.ts";
 import { attachProgram, type Hook, type Link } from "./link.ts";
 import { LoadedObject, type LoadingPlace, loadProgram } from "./loadedObject.ts";
 import { keepFinalBytes, layOutMachine, layOutNamespace, type MachineLayout, recordOutcomes } from "./machine.ts";
@@ -42,6 +44,8 @@ export interface DataplaneOptions {
   readonly seed?: bigint;
   /** What the fuel tank of a CPU holds, in instructions (layout/fuel.ts): one program run cannot burn more. */
   readonly fuel?: bigint;
+  /** Measure the programs' running time (ProgramInfo.runTimeNs), as `sysctl kernel.bpf_stats_enabled=1` does. It costs some 200 ns a run. */
+  readonly statistics?: boolean;
   /** Compiled unless said. */
   readonly engine?: Engine;
   /** Threads that run the CPUs. 0, the default: the main thread does. More than CPUs are not used. */
@@ -76,6 +80,7 @@ export class Dataplane {
   readonly #trace = new TraceLog();
   readonly #fuel: bigint;
   readonly #links = new Set<Link>();
+  readonly #consumers: Consumers;
   /** Given up, but their ids still stand in what the current run has recorded. */
   readonly #unloaded = new Set<LoadedProgram>();
   #run: Run | undefined;
@@ -99,6 +104,12 @@ export class Dataplane {
     this.#fuel = options.fuel ?? BigInt(DEFAULT_FUEL);
     this.host = new MapHost(this.memory, this.runtime, cpus);
     this.host.standStill = () => this.#run?.standStill();
+    this.#consumers = new Consumers({
+      memory: this.memory,
+      cpus: cpuCount,
+      changed: (rings) => this.#run?.listen(rings),
+      running: () => this.#run !== undefined,
+    });
     checkNames(options.devices);
     this.devices = options.devices.map((spec, index) => new Device(this.memory, spec, index));
     this.#namespace = layOutNamespace(this.memory, cpus, this.devices);
@@ -116,7 +127,7 @@ export class Dataplane {
     this.layout = layOutMachine(this.memory, cpus, this.devices);
     this.#place = {
       host: this.host,
-      loader: new ProgramLoader(this.host),
+      loader: new ProgramLoader(this.host, { timed: options.statistics ?? false }),
       engine: this.engine,
       cpus: cpuCount,
       pinned: new Map(),
@@ -148,6 +159,23 @@ export class Dataplane {
 
   createMap(spec: MapSpec): BpfMap {
     return this.#growing(() => createMap(this.host, spec));
+  }
+
+  /**
+   * Listens to a RINGBUF, also while packets flow. During a run its records come window by window. Types are looked up in the map's object. One consumer a map.
+   */
+  ringBuffer<T = Uint8Array>(map: BpfMap, options: RingBufferOptions<T> = {}): RingBuffer<T> {
+    return this.#consumers.ringBuffer(map, options);
+  }
+
+  /** Listens to a PERF_EVENT_ARRAY with a ring for each simulated CPU, likewise. Samples are padded with zeros to a multiple of 8 bytes less 4, as perf's are. */
+  perfBuffer<T = Uint8Array>(map: BpfMap, options: PerfBufferOptions<T> = {}): PerfBuffer<T> {
+    return this.#growing(() => this.#consumers.perfBuffer(map, options));
+  }
+
+  /** What `bpftool prog show` says of a program, as of now. */
+  programInfo(program: LoadedProgram): ProgramInfo {
+    return programInfo(this.host, program);
   }
 
   /** Makes something that may need more memory; CPUs that run meanwhile know of it before anything can lead them there. */
@@ -224,6 +252,7 @@ export class Dataplane {
       fuel: this.#fuel,
       openPool: this.#options.openPool,
       trace: this.#trace,
+      consumers: this.#consumers,
     });
     this.#run = run;
     try {

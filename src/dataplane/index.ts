@@ -1,5 +1,7 @@
+export type { PerfBuffer, PerfBufferOptions, PerfEvent, RecordType, RingBuffer, RingBufferOptions } from "./consumers.ts";
 export { Dataplane, type DataplaneDevice, type DataplaneOptions } from "./dataplane.ts";
 export type { ExpandedOutcome } from "./expand.ts";
+export type { ProgramInfo } from "./info.ts";
 export type { Hook, Link } from "./link.ts";
 export { LoadedObject } from "./loadedObject.ts";
 export { type ContentsPlace, dumpMap, fillMap } from "./mapContents.ts";

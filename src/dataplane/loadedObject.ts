@@ -1,9 +1,10 @@
+import type { PlainValue } from "../bpf/btf/index.ts";
 import { findProgram, type ObjectFile, sizeMaps } from "../bpf/elf/index.ts";
 import type { MapSpec, ProgramSpec } from "../bpf/spec.ts";
 import { verify } from "../bpf/verifier/index.ts";
 import { BPF_MAP_TYPE_PROG_ARRAY } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
-import { type BpfMap, createMap, type Engine, type LoadedProgram, type MapHost, type ProgramLoader } from "../runtime/index.ts";
+import { type BpfMap, createMap, type Engine, type LoadedProgram, type MapHost, type ProgramLoader, TypedMap } from "../runtime/index.ts";
 import { problems } from "./problems.ts";
 import { programTypes } from "./programTypes.ts";
 
@@ -75,6 +76,14 @@ export class LoadedObject {
 
   map(name: string): BpfMap | undefined {
     return this.maps.find((map) => map.name === name);
+  }
+
+  /** A map of the object with typed keys and values. Throws a Problem that lists the maps when there is none of that name. */
+  typedMap<K = PlainValue, V = PlainValue>(name: string): TypedMap<K, V> {
+    const map = this.map(name);
+    if (map !== undefined) return new TypedMap<K, V>(map);
+    const names = this.maps.map((one) => one.name).join(", ") || "none";
+    throw new ProblemError(problems.map_missing({ map: name, names }));
   }
 
   /** Loads a program of the object, once; also while packets flow. */

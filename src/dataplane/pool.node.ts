@@ -1,13 +1,14 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { Piscina } from "piscina";
 import { ProblemError } from "../problem/index.ts";
 import type { WorkerPool } from "./pool.ts";
 import { problems } from "./problems.ts";
+import type { WindowRecords } from "./ringRecords.ts";
 import type { WorkerReport, WorkerTask } from "./workerTask.ts";
 
-/** What a worker's thread is started with: its task, and its end of the line for orders. */
+/** What a worker's thread is started with: its task, and its end of the line for orders and records. */
 export interface ThreadStart {
   readonly task: WorkerTask;
   readonly orders: MessagePort;
@@ -38,7 +39,11 @@ export function openWorkerPool(workers: number): WorkerPool {
       const { port1, port2 } = new MessageChannel();
       ports.push(port1);
       const report = pool.run({ task, orders: port2 }, { transferList: [port2] });
-      return { report, send: (order) => port1.postMessage(order) };
+      return {
+        report,
+        send: (order) => port1.postMessage(order),
+        receive: () => (receiveMessageOnPort(port1) as { readonly message: WindowRecords } | undefined)?.message,
+      };
     },
     close: async () => {
       for (const port of ports) port.close();

@@ -1,4 +1,5 @@
 import type { Order } from "./orders.ts";
+import type { WindowRecords } from "./ringRecords.ts";
 import type { WorkerReport, WorkerTask } from "./workerTask.ts";
 
 /** One thread, from the beginning of its task to its end. */
@@ -7,6 +8,8 @@ export interface WorkerThread {
   readonly report: Promise<WorkerReport>;
   /** Puts an order where the worker finds it at once when it looks. */
   send(order: Order): void;
+  /** Takes the records that the worker posted next; undefined when there are none. Never waits. */
+  receive(): WindowRecords | undefined;
 }
 
 /** Threads that tasks run on: Piscina's in Node.js (pool.node.ts). */

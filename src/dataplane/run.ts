@@ -3,6 +3,7 @@ import type { Device } from "../nic/index.ts";
 import type { PacketSource } from "../packet/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import type { LoadedProgram, PortableProgram, RuntimeInstance, SimulatedMemory } from "../runtime/index.ts";
+import type { Consumers } from "./consumers.ts";
 import { Control, runWindow } from "./control.ts";
 import { CpuRunner, type TrapCount } from "./cpuRunner.ts";
 import { type ExpandedOutcome, type RecordNames, RecordReader } from "./expand.ts";
@@ -11,6 +12,7 @@ import type { OpenPool } from "./pool.ts";
 import { problems } from "./problems.ts";
 import { helperName } from "./programTypes.ts";
 import type { RunResult, TrapResult } from "./result.ts";
+import type { ListenedRing } from "./ringRecords.ts";
 import { Tallies } from "./tallies.ts";
 import { mergeTraces, type TraceLog } from "./traceLog.ts";
 import { Windows } from "./windows.ts";
@@ -62,6 +64,7 @@ export interface RunPlace {
   readonly openPool: OpenPool | undefined;
   /** What programs print that run on the main thread. */
   readonly trace: TraceLog;
+  readonly consumers: Consumers;
 }
 
 /** The event loop gets a turn so often, milliseconds, for signals and progress. */
@@ -125,6 +128,8 @@ export class Run {
 
   #finished(slot: number): void {
     const { memory } = this.#place;
+    this.#collectRecords();
+    this.#place.consumers.deliver(this.#done.windows);
     if (this.#onOutcome !== undefined) {
       this.#unrecordedCopies += this.#records.unrecorded(memory.view, slot);
       for (const expanded of this.#records.read(memory, slot)) this.#onOutcome(expanded);
@@ -133,6 +138,10 @@ export class Run {
     const number = this.#done.windows++;
     this.#done.packets += packets;
     this.#onWindow?.({ number, packets, total: this.#done.packets });
+  }
+
+  #collectRecords(): void {
+    for (const records of this.#workers?.records() ?? []) this.#place.consumers.collect(records);
   }
 
   /** Settles when no packet handed out by the source so far is needed in its buffers any more. */
@@ -162,6 +171,9 @@ export class Run {
     this.#stop();
     const elapsedNs = (performance.now() - start) * 1e6;
     const reports = await this.#end();
+    // What timers left behind, for one.
+    this.#place.consumers.empty(this.#done.windows);
+    this.#place.consumers.deliver(this.#done.windows);
     return this.#result(reports, elapsedNs, signal?.aborted ?? false);
   }
 
@@ -214,7 +226,8 @@ export class Run {
       if (more === undefined) this.#windows.giveUpFilling();
       if (padSnapped) this.#padded += this.#windows.padSnapped();
       this.#windows.publish();
-      if (workers === 0) runWindow(this.#inlineRunner(), this.#control, this.#windows.published - 1, 1, () => {});
+      if (workers === 0)
+        runWindow(this.#inlineRunner(), this.#control, this.#windows.published - 1, 1, (window) => this.#place.consumers.empty(window));
       if (more === undefined) return;
       if (more) continue;
       if (pass++ >= repeat || source.problem !== null) return;
@@ -279,7 +292,7 @@ export class Run {
     if (workers === 0) return;
     const portable = programs.map((program) => program.portable);
     const place = { memory, layout, control: this.#control, workers, openPool };
-    this.#workers = new Workers(place, { programs: portable, cloneSlot, deterministic, fuel });
+    this.#workers = new Workers(place, { programs: portable, rings: this.#place.consumers.rings, cloneSlot, deterministic, fuel });
     try {
       while (!this.#workers.ready) await this.#pause();
     } catch (error) {
@@ -305,6 +318,12 @@ export class Run {
   /** Takes a program out of the tables of all workers. Nothing refers to its id any more; when this returns, no CPU is on its way to it either. */
   remove({ slot, slots }: Pick<LoadedProgram, "slot" | "slots">): void {
     this.#workers?.give({ kind: "remove", slot, slots });
+  }
+
+  /** From the end of the window that each worker is in, these rings are emptied at windows' ends. */
+  listen(rings: readonly ListenedRing[]): void {
+    this.#workers?.give({ kind: "listen", rings });
+    this.#collectRecords();
   }
 
   /** When this returns, every worker has passed a window's end, and knows the memory that was added before. */

@@ -2,6 +2,7 @@ import type { Problem } from "../problem/index.ts";
 import type { PortableProgram } from "../runtime/index.ts";
 import type { TrapCount } from "./cpuRunner.ts";
 import type { MachineLayout } from "./machine.ts";
+import type { ListenedRing } from "./ringRecords.ts";
 import type { TraceReport } from "./traceLog.ts";
 
 /** What a worker is given to start with. The memory is shared, modules bring their optimised code. */
@@ -9,6 +10,8 @@ export interface WorkerTask {
   readonly memory: WebAssembly.Memory;
   readonly runtime: WebAssembly.Module;
   readonly programs: readonly PortableProgram[];
+  /** Rings to be emptied at the windows' ends. */
+  readonly rings: readonly ListenedRing[];
   readonly layout: MachineLayout;
   /** Numbers of the CPUs that this worker runs, ascending. */
   readonly cpus: readonly number[];

@@ -1,3 +1,4 @@
+import { WORKER_GONE } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import { runtimeModule, type SimulatedMemory } from "../runtime/index.ts";
 import type { Control } from "./control.ts";
@@ -5,6 +6,7 @@ import type { MachineLayout } from "./machine.ts";
 import type { Order } from "./orders.ts";
 import type { OpenPool, WorkerPool, WorkerThread } from "./pool.ts";
 import { problems } from "./problems.ts";
+import type { WindowRecords } from "./ringRecords.ts";
 import type { WorkerReport, WorkerTask } from "./workerTask.ts";
 
 /** How long an order may take, milliseconds: a worker that has not come to the end of its window by then will not. */
@@ -30,7 +32,7 @@ export class Workers {
   #failure: unknown;
 
   /** `task`: what all workers are told alike. */
-  constructor(place: WorkersPlace, task: Pick<WorkerTask, "programs" | "cloneSlot" | "deterministic" | "fuel">) {
+  constructor(place: WorkersPlace, task: Pick<WorkerTask, "programs" | "rings" | "cloneSlot" | "deterministic" | "fuel">) {
     const { memory, layout, control, workers, openPool } = place;
     if (openPool === undefined)
       throw new ProblemError(problems.dataplane_setting({ what: "openPool", value: "absent", expected: "a way to make threads" }));
@@ -80,10 +82,17 @@ export class Workers {
     }
   }
 
-  /** Tries, which should itself wait a little, until it is so. */
+  /** Records that the workers took from rings and posted since the last time. */
+  *records(): Generator<WindowRecords> {
+    for (const thread of this.#threads) for (let next = thread.receive(); next !== undefined; next = thread.receive()) yield next;
+  }
+
+  /** Tries, which should itself wait a little, until it is so; or until a worker has failed, which ends the run as soon as its event loop has a turn. */
   waitUntil(isSo: () => boolean): void {
     const end = performance.now() + PATIENCE_MS;
-    while (!isSo()) if (performance.now() > end) throw new ProblemError(problems.workers_silent({ seconds: PATIENCE_MS / 1000 }));
+    const gone = (): boolean => this.#threads.some((_, worker) => this.#control.waitForAcknowledged(worker, WORKER_GONE, 0));
+    while (!isSo() && !gone())
+      if (performance.now() > end) throw new ProblemError(problems.workers_silent({ seconds: PATIENCE_MS / 1000 }));
   }
 
   /** Waits until all have ended, which `stop` tells them. */

@@ -122,8 +122,11 @@ export const CpuBlock = defineStruct("cpu_block", {
   res_waiting: atomic("the CPU"),
 });
 
-/** What `bpftool prog show` calls run_cnt, and how often a run was aborted by a trap. One per program and CPU. */
-export const ProgramStats = defineStruct("program_stats", { run_count: u64, instructions: u64, traps: u64, cold_calls: u64 });
+/**
+ * What `bpftool prog show` calls run_cnt and run_time_ns (only where it is measured), how often a run was aborted by a trap, and calls of cold helpers. One per
+ * program and CPU, written by the thread that runs the CPU.
+ */
+export const ProgramStats = defineStruct("program_stats", { run_count: u64, run_time_ns: u64, traps: u64, cold_calls: u64 });
 
 /** Programs that the function table has room for; table index 0 stays empty (a null program). */
 export const MAX_PROGRAMS = 4096;

@@ -69,6 +69,9 @@ export const SteerState = defineStruct("steer_state", {
   bytes: u64,
 });
 
+/** In `ControlBlock.acknowledged`: this worker failed, and carries out nothing any more. */
+export const WORKER_GONE = 0x7fffffff;
+
 /** Threads that may run CPUs: as many as there can be CPUs. */
 export const MAX_WORKERS = 128;
 

@@ -21,4 +21,15 @@ export {
 export { MapHost } from "./mapHost.ts";
 export { mapOperation, tailCallSlot } from "./mapOperation.ts";
 export { SimulatedMemory, type Zone } from "./memory.ts";
-export { drainPerfBuffer, drainRing, openPerfBuffer, type PerfRecords, ringLost, writeUserRing } from "./rings.ts";
+export {
+  closePerfBuffer,
+  drainPerfBuffer,
+  drainRing,
+  openPerfBuffer,
+  type PerfRecords,
+  type RingMap,
+  type RingMemory,
+  ringLost,
+  writeUserRing,
+} from "./rings.ts";
+export { type PerCpu, TypedMap, type Writable } from "./typedMap.ts";

@@ -11,6 +11,7 @@ import type { MapHost } from "./mapHost.ts";
 import { mapOperation, tailCallSlot } from "./mapOperation.ts";
 import type { SimulatedMemory } from "./memory.ts";
 import { problems } from "./problems.ts";
+import { timeProgram } from "./timedProgram.ts";
 
 export type Engine = "jit" | "interp";
 
@@ -30,15 +31,22 @@ export interface LoadedProgram {
   readonly portable: PortableProgram;
 }
 
-/** A program in a form that can be posted to a worker. A compiled one's module brings its optimised code along. */
+/** A program in a form that can be posted to a worker. A compiled one's module brings its optimised code along. `timed`: its running time is measured. */
 export type PortableProgram =
   | {
       readonly engine: "jit";
       readonly slot: number;
+      readonly timed: boolean;
       readonly module: WebAssembly.Module;
       readonly compiled: Omit<CompiledProgram, "bytes">;
     }
-  | { readonly engine: "interp"; readonly slot: number; readonly spec: ProgramSpec; readonly maps: readonly CompiledMap[] };
+  | {
+      readonly engine: "interp";
+      readonly slot: number;
+      readonly timed: boolean;
+      readonly spec: ProgramSpec;
+      readonly maps: readonly CompiledMap[];
+    };
 
 /** What `installPortable` takes: a `VerifiedProgram` cannot be posted, so whoever installs an interpreted program checks it again. */
 type InstallableProgram =
@@ -63,10 +71,11 @@ export function installPortable(program: InstallableProgram, runtime: RuntimeIns
   const { memory, table, exports } = runtime;
   if (program.engine === "interp") {
     installInterpreted(interpretProgram(program.verified, program, runtime), table);
-    return;
+  } else {
+    const instance = new WebAssembly.Instance(program.module, { env: { memory, table }, runtime: exports });
+    installProgram(program.compiled as CompiledProgram, instance, table);
   }
-  const instance = new WebAssembly.Instance(program.module, { env: { memory, table }, runtime: exports });
-  installProgram(program.compiled as CompiledProgram, instance, table);
+  if (program.timed) timeProgram(program.slot, runtime);
 }
 
 /** Takes a program and its callbacks out of a thread's table. Nothing may refer to them any more. */
@@ -77,12 +86,15 @@ export function uninstallProgram({ slot, slots }: Pick<LoadedProgram, "slot" | "
 /** Gives programs their places in the function table of the main thread. */
 export class ProgramLoader {
   readonly #host: MapHost;
+  readonly #timed: boolean;
   #next = 1;
   /** Places that programs gave up, by how many indices they take. */
   readonly #free = new Map<number, number[]>();
 
-  constructor(host: MapHost) {
+  /** `timed`: measure the programs' running time. */
+  constructor(host: MapHost, { timed = false }: { readonly timed?: boolean } = {}) {
     this.#host = host;
+    this.#timed = timed;
   }
 
   /** `maps`: one for each of the spec's, in its order. Throws when the table is full. */
@@ -92,13 +104,14 @@ export class ProgramLoader {
     const known = maps.map(compiledMap);
     const loaded = { name: verified.spec.name, slot, slots, engine, verified, maps };
     const { runtime } = this.#host;
+    const timed = this.#timed;
     if (engine === "interp") {
-      const portable: PortableProgram = { engine, slot, spec: verified.spec, maps: known };
+      const portable: PortableProgram = { engine, slot, timed, spec: verified.spec, maps: known };
       installPortable({ ...portable, verified }, runtime);
       return { ...loaded, wasmBytes: 0, portable };
     }
     const { bytes, ...compiled } = compileProgram(verified, { slot, maps: known, mapOperation, tailCallSlot });
-    const portable: PortableProgram = { engine, slot, module: new WebAssembly.Module(bytes), compiled };
+    const portable: PortableProgram = { engine, slot, timed, module: new WebAssembly.Module(bytes), compiled };
     installPortable(portable, runtime);
     return { ...loaded, wasmBytes: bytes.length, portable };
   }

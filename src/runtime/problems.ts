@@ -17,6 +17,7 @@ export const problems = defineProblems({
   program_table_full: {
     message: "program {program} finds no room in the function table, which holds {limit} programs and callbacks",
   },
+  map_use_wrong: { message: "map {map} is a {type}: {why}", exit: 2 },
   map_frozen: {
     message: "map {map} is frozen: its contents come from the object file and cannot be changed",
     hint: "change a global variable before loading with --set NAME=VALUE",

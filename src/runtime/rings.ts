@@ -10,26 +10,39 @@ import {
 import type { BpfMap } from "./bpfMap.ts";
 import type { SimulatedMemory } from "./memory.ts";
 
+/** The memory as it is now. */
+export interface RingMemory {
+  readonly view: DataView;
+  readonly bytes: Uint8Array;
+}
+
+/** What reading a ring needs of its map; plain numbers, so that it can be sent to a worker. */
+export interface RingMap {
+  readonly address: number;
+  readonly elements: number;
+  readonly spec: { readonly type: number; readonly maxEntries: number };
+}
+
 const record8 = (size: number): number => Math.ceil(size / 8) * 8;
 
 /** The word of the memory at this address, to be read and written by Atomics. */
-const wideWord = (memory: SimulatedMemory, address: number): BigUint64Array => new BigUint64Array(memory.memory.buffer, address, 1);
+const wideWord = ({ view }: RingMemory, address: number): BigUint64Array => new BigUint64Array(view.buffer, address, 1);
 
 /**
  * Takes what programs submitted to a RINGBUF since the last time, oldest first, up to the first record that is still being written; discarded records
  * are passed over. May run while programs write.
  */
-export function drainRing(memory: SimulatedMemory, map: BpfMap): Uint8Array[] {
+export function drainRing(memory: RingMemory, map: RingMap): Uint8Array[] {
   const { samples, consumer } = waiting(memory, map);
   Atomics.store(wideWord(memory, map.address + RingHeader.at.consumer), 0, consumer);
   return samples;
 }
 
 /** What `drainRing` would take, left where it is. */
-export const peekRing = (memory: SimulatedMemory, map: BpfMap): Uint8Array[] => waiting(memory, map).samples;
+export const peekRing = (memory: RingMemory, map: RingMap): Uint8Array[] => waiting(memory, map).samples;
 
 /** Samples that wait, and the consumer's position behind them. */
-function waiting(memory: SimulatedMemory, map: BpfMap): { readonly samples: Uint8Array[]; readonly consumer: bigint } {
+function waiting(memory: RingMemory, map: RingMap): { readonly samples: Uint8Array[]; readonly consumer: bigint } {
   const { bytes, view } = memory;
   const ringSize = map.spec.maxEntries;
   const producer = Atomics.load(wideWord(memory, map.address + RingHeader.at.producer), 0);
@@ -71,7 +84,7 @@ export function writeUserRing(memory: SimulatedMemory, map: BpfMap, record: Uint
 }
 
 /** Records of a RINGBUF that found no room so far. */
-export const ringLost = (memory: SimulatedMemory, map: BpfMap): bigint => RingHeader.readBig(memory.view, map.address, "lost");
+export const ringLost = (memory: RingMemory, map: RingMap): bigint => RingHeader.readBig(memory.view, map.address, "lost");
 
 /** What a perf ring gave: samples with the CPU they came from, and how many were lost before. */
 export interface PerfRecords {
@@ -99,8 +112,14 @@ export function openPerfBuffer(memory: SimulatedMemory, map: BpfMap, cpuCount: n
   }
 }
 
+/** Nobody listens any more: from now on programs' calls answer -ENOENT. The rings' memory is not used again. */
+export function closePerfBuffer(memory: RingMemory, map: RingMap): void {
+  const entries = new Uint32Array(memory.view.buffer, map.elements, map.spec.maxEntries);
+  for (const index of entries.keys()) Atomics.store(entries, index, 0);
+}
+
 /** Takes all records from all rings of a PERF_EVENT_ARRAY. May run while programs write. */
-export function drainPerfBuffer(memory: SimulatedMemory, map: BpfMap): PerfRecords[] {
+export function drainPerfBuffer(memory: RingMemory, map: RingMap): PerfRecords[] {
   const { view } = memory;
   const records: PerfRecords[] = [];
   for (let entry = 0; entry < map.spec.maxEntries; entry++) {
@@ -110,7 +129,7 @@ export function drainPerfBuffer(memory: SimulatedMemory, map: BpfMap): PerfRecor
   return records;
 }
 
-function drainPerfRing(memory: SimulatedMemory, ring: number): PerfRecords {
+function drainPerfRing(memory: RingMemory, ring: number): PerfRecords {
   const { bytes, view } = memory;
   const ringSize = PerfRing.read(view, ring, "mask") + 1;
   const data = PerfRing.read(view, ring, "data");

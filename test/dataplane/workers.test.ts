@@ -134,7 +134,7 @@ test("a worker that is lost ends the run with its failure, and the other threads
           await new Promise((resolve) => setTimeout(resolve, 20));
           throw new Error("lost");
         };
-        return { report: lose(), send: () => {} };
+        return { report: lose(), send: () => {}, receive: () => undefined };
       },
       close: async () => {
         closed = true;

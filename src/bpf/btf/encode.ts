@@ -11,21 +11,38 @@ import { type Btf, type BtfComposite, type BtfDataSection, type BtfEnum, type Bt
  * 0x strings; members left out are 0; addresses may be written as text where they fit: "10.0.0.1" for 4 bytes, a MAC address for 6, an IPv6 address
  * for 16, always in packet order; any value may be given as hexadecimal bytes of its whole size ("0a 00 00 01"). The problem names the member.
  */
-export function encodeValue(btf: Btf, typeId: number, value: unknown, root = "value"): Result<Uint8Array> {
+export const encodeValue = (btf: Btf, typeId: number, value: unknown, root = "value"): Result<Uint8Array> =>
+  encode(btf, typeId, value, root, (text) => new TextEncoder().encode(text));
+
+/** The reverse of `decodePlain`, as forgiving as `encodeValue`; but a text for an array of char has one letter a byte. */
+export const encodePlain = (btf: Btf, typeId: number, value: unknown, root = "value"): Result<Uint8Array> =>
+  encode(btf, typeId, value, root, latin1Bytes);
+
+type TextBytes = (text: string) => Uint8Array | null;
+
+function encode(btf: Btf, typeId: number, value: unknown, root: string, textBytes: TextBytes): Result<Uint8Array> {
   return asResult(() => {
     const walk = new ValueWalk(btf, root);
     const bytes = new Uint8Array(sizeOfType(btf, typeId));
-    new Encoder(walk, bytes).value(typeId, 0, value);
+    new Encoder(walk, bytes, textBytes).value(typeId, 0, value);
     return bytes;
   });
+}
+
+/** One byte a letter; null for letters that have none. */
+function latin1Bytes(text: string): Uint8Array | null {
+  const bytes = Uint8Array.from(text, (letter) => letter.codePointAt(0)!);
+  return [...text].every((letter) => letter.codePointAt(0)! < 256) ? bytes : null;
 }
 
 class Encoder {
   readonly #walk: ValueWalk;
   readonly #btf: Btf;
   readonly #bytes: Uint8Array;
+  readonly #textBytes: TextBytes;
 
-  constructor(walk: ValueWalk, bytes: Uint8Array) {
+  constructor(walk: ValueWalk, bytes: Uint8Array, textBytes: TextBytes) {
+    this.#textBytes = textBytes;
     this.#walk = walk;
     this.#btf = walk.btf;
     this.#bytes = bytes;
@@ -142,7 +159,8 @@ class Encoder {
       }
       if (type.kind === "int" && this.#asText(value, at, size * length)) return;
     }
-    if (!Array.isArray(value)) this.#wrong(value, `a list of ${length} (${typeText(type)})${size === 1 ? textForms(length) : ""}`);
+    if (!Array.isArray(value) && !isTypedArray(value))
+      this.#wrong(value, `a list of ${length} (${typeText(type)})${size === 1 ? textForms(length) : ""}`);
     const list = value as readonly unknown[];
     if (list.length > length && size > 0)
       this.#walk.fail("value_too_many_elements", { given: list.length, type: `${typeText(type)}[${length}]`, expected: length });
@@ -151,7 +169,7 @@ class Encoder {
   }
 
   #text(length: number, at: number, value: string): void {
-    const text = new TextEncoder().encode(value);
+    const text = this.#textBytes(value) ?? this.#wrong(value, `letters of one byte each for char[${length}]`);
     if (text.length > length) this.#walk.fail("value_too_many_elements", { given: text.length, type: `char[${length}]`, expected: length });
     this.#need(at, length);
     this.#bytes.fill(0, at, at + length);
@@ -215,6 +233,9 @@ function textForms(size: number): string {
   if (size === 16) return `, an IPv6 address such as "2001:db8::1"${hex}`;
   return size > 1 ? hex : "";
 }
+
+/** Numbers in a row: Uint32Array and the like. */
+const isTypedArray = (value: unknown): value is unknown[] => ArrayBuffer.isView(value) && !(value instanceof DataView);
 
 /** An address in its usual form, or hexadecimal bytes that are told apart from numbers by their separators, of exactly that size. */
 function addressOrBytes(text: string, size: number): Uint8Array | null {

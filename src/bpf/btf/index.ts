@@ -1,7 +1,7 @@
 export { type CoreDecision, type DecidedRelocation, decideRelocation } from "./coreRelocate.ts";
 export { declaration } from "./declaration.ts";
-export { decodeValue } from "./decode.ts";
-export { encodeValue } from "./encode.ts";
+export { decodePlain, decodeValue } from "./decode.ts";
+export { encodePlain, encodeValue } from "./encode.ts";
 export { type BtfExt, type CoreRelocation, type LineInfo, parseBtfExt } from "./ext.ts";
 export { FileRange } from "./fileRange.ts";
 export { encodeUntyped, formatHex } from "./hexBytes.ts";
@@ -11,7 +11,7 @@ export { parseBtf } from "./parse.ts";
 export { printTypes } from "./printTypes.ts";
 export { StringTable } from "./stringTable.ts";
 export { TargetTypes } from "./targetTypes.ts";
-export { asResult, shown, type TypedValue } from "./typedValue.ts";
+export { asResult, type PlainValue, shown, type TypedValue } from "./typedValue.ts";
 export {
   BTF_LINKAGE_EXTERN,
   BTF_LINKAGE_STATIC,

@@ -10,6 +10,21 @@ import type { Btf, BtfComposite, BtfMember } from "./types.ts";
  */
 export type TypedValue = number | string | boolean | readonly TypedValue[] | { readonly [member: string]: TypedValue };
 
+/**
+ * A value as a program handles it, by its type alone: integers of up to 4 bytes are numbers, those of 8 and 16 and pointers are bigints, bool is true and false (another
+ * number when it holds neither 0 nor 1), enumerators are their names (a value without a name is a number), floats are numbers, arrays of char are strings with one letter a
+ * byte and without the zeros at the end, arrays of other unsigned bytes are Uint8Arrays, other arrays are lists, structs and unions are objects (members of anonymous
+ * members stand among their own).
+ */
+export type PlainValue =
+  | number
+  | bigint
+  | boolean
+  | string
+  | Uint8Array
+  | readonly PlainValue[]
+  | { readonly [member: string]: PlainValue };
+
 /** Members and elements that one value may expand to: a union of unions of … grows without bound. */
 const NODE_LIMIT = 1_000_000;
 const DEPTH_LIMIT = 64;
