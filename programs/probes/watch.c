@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-// Proves: user space sets read-only data before loading, reads and writes globals and maps by their types while packets flow, and is told of
-// every UDP packet to one port through a ring buffer and a perf buffer.
+// Proves: user space reads and writes globals and maps by type while packets flow, and hears of every UDP packet to one port through both kinds of rings.
 #include "../include/bpf.h"
 #include "../include/packet.h"
 
