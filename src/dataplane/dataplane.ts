@@ -17,7 +17,14 @@ import {
   type RuntimeInstance,
   SimulatedMemory,
 } from "../runtime/index.ts";
-import { type IpPrefix, layOutNetwork, type NeighbourSpec, type RouteSpec } from "../stack/index.ts";
+import {
+  type IpPrefix,
+  layOutNetwork,
+  layOutSynCookies,
+  type NeighbourSpec,
+  type RouteSpec,
+  type SynCookieSettings,
+} from "../stack/index.ts";
 import { Consumers, type PerfBuffer, type PerfBufferOptions, type RingBuffer, type RingBufferOptions } from "./consumers.ts";
 import { type ProgramInfo, programInfo } from "./info.ts";
 import { attachProgram, type Hook, type Link } from "./link.ts";
@@ -38,6 +45,7 @@ export interface DataplaneOptions {
   readonly devices: readonly DataplaneDevice[];
   readonly routes?: readonly RouteSpec[];
   readonly neighbours?: readonly NeighbourSpec[];
+  readonly synCookies?: SynCookieSettings;
   /** Simulated CPUs; by default as many as the device with the most queues has. */
   readonly cpus?: number;
   /** Seed of the programs' random numbers. */
@@ -124,6 +132,7 @@ export class Dataplane {
       routes: options.routes ?? [],
       neighbours: options.neighbours ?? [],
     });
+    layOutSynCookies(this.memory, this.#namespace, options.synCookies ?? {});
     this.layout = layOutMachine(this.memory, cpus, this.devices);
     this.#place = {
       host: this.host,

@@ -1,4 +1,4 @@
-import { bytes, defineStruct, u8, u32 } from "./struct.ts";
+import { array, bytes, defineStruct, u8, u32, u64 } from "./struct.ts";
 
 /**
  * What helpers need to know of a network device: kernel's struct net_device, thinned. Written at set-up and when the user changes the device; nic's
@@ -44,7 +44,10 @@ export const NetNamespace = defineStruct("net_namespace", {
    * devices (a test run): clones then vanish, as on a device that takes everything.
    */
   redirect_hook: u32,
-  reserved: u32,
+  /** net.ipv4.tcp_syncookies: 0 off, 1 when a listener's queue is full, 2 always. */
+  tcp_syncookies: u32,
+  /** SipHash keys of SYN cookies, 16 bytes each: two for IPv4, two for IPv6. */
+  syncookie_keys: array(u64, 8),
 });
 
 /** Kinds of route, as rtm_type has them. include/uapi/linux/rtnetlink.h. */

@@ -55,6 +55,10 @@ const rows: readonly HelperRow[] = [
   [201, "bpf_dynptr_read", "dynptrRead", "wiwil", "s32"],
   [202, "bpf_dynptr_write", "dynptrWrite", "wiiil", "s32"],
   [203, "bpf_dynptr_data", "dynptrData", "wii", "u32"],
+  [204, "bpf_tcp_raw_gen_syncookie_ipv4", "tcpRawGenSyncookieIpv4", "iii", "i64"],
+  [205, "bpf_tcp_raw_gen_syncookie_ipv6", "tcpRawGenSyncookieIpv6", "iii", "i64"],
+  [206, "bpf_tcp_raw_check_syncookie_ipv4", "tcpRawCheckSyncookieIpv4", "ii", "s32"],
+  [207, "bpf_tcp_raw_check_syncookie_ipv6", "tcpRawCheckSyncookieIpv6", "ii", "s32"],
   [208, "bpf_ktime_get_tai_ns", "ktimeGetTaiNs", "", "i64"],
 ];
 

@@ -1,3 +1,4 @@
 export { layOutNetwork, type RoutedDevice } from "./network.ts";
 export { type IpPrefix, parsePrefix } from "./prefix.ts";
 export { type NeighbourSpec, parseNeighbour, parseRoute, type RouteSpec } from "./routes.ts";
+export { layOutSynCookies, type SynCookieSettings } from "./synCookies.ts";

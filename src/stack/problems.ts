@@ -17,5 +17,10 @@ export const problems = defineProblems({
     hint: "name the device with dev DEVICE, or give it an address with --dev DEVICE,addr=ADDRESS/LENGTH",
     exit: 2,
   },
+  syncookie_keys_size: {
+    message: "the keys of SYN cookies have {size} bytes, expected {expected}",
+    hint: "four SipHash keys of 16 bytes: two for IPv4, then two for IPv6",
+    exit: 2,
+  },
   route_twice: { message: "{text}: this prefix has a route of metric {metric} already", exit: 2 },
 });
