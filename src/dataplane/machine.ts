@@ -7,7 +7,7 @@ import {
   DeviceCounters,
   ETH_HLEN,
   FRAME_GAP,
-  FRAME_HEADER,
+  FRAME_SKB_ROOM,
   Frame,
   MAIL_SIZE,
   Mail,
@@ -155,8 +155,8 @@ function layOutCpu(memory: SimulatedMemory, { block, cpu, count, queues, rxQueue
   const engine = (size: number): number => memory.allocate("engine", size, 64, what);
   const state = memory.allocate("engine", PollState.size, 128, what);
   const own = [...queues.keys()].filter((number) => queues[number]!.cpu === cpu);
-  const stride = FRAME_HEADER + frameSize + FRAME_GAP;
-  const frames = memory.allocate("program", POOL_FRAMES * stride, 64, what);
+  const stride = FRAME_SKB_ROOM + frameSize + FRAME_GAP;
+  const frames = memory.allocateTwice(POOL_FRAMES * stride, 64, what);
   const fields = {
     queues: engine(own.length * 4),
     queue_count: own.length,

@@ -10,7 +10,7 @@ import {
   Frame_outcome,
   Frame_packet,
   Frame_queue,
-  Frame_skb,
+  FRAME_SKB,
   OUTCOME_STEPS,
   OutcomeRecord_SIZE,
   OutcomeRecord_copies,
@@ -169,7 +169,7 @@ export function keepsBytes(state: u32): bool {
 
 /** Bytes of a VLAN tag that stands in an skb's metadata. */
 function tagLength(frame: u32): u32 {
-  return load<u32>(frame, Frame_is_skb) != 0 && load<u32>(frame + Frame_skb, SkBuff_vlan_present) != 0 ? 4 : 0;
+  return load<u32>(frame, Frame_is_skb) != 0 && load<u32>(frame + FRAME_SKB, SkBuff_vlan_present) != 0 ? 4 : 0;
 }
 
 /** Keeps the packet's bytes in the window, in its own place, as far as that goes. Gives their number. */
@@ -203,7 +203,7 @@ function keepBytes(to: u32, frame: u32, start: u32, length: u32, tagged: u32): v
     copyBytes(to, start, length);
     return;
   }
-  const skb = frame + Frame_skb;
+  const skb = frame + FRAME_SKB;
   memory.copy(to, start, 12);
   store<u16>(to, load<u32>(skb, SkBuff_vlan_proto), 12);
   store<u16>(to, bswap<u16>(u16(load<u32>(skb, SkBuff_vlan_tci))), 14);

@@ -1,7 +1,7 @@
 /** Programs run on frames: contexts are prepared, the run is noted so that a trap finds its packet, the verdict goes into the record. */
 import {
   Device_index,
-  FRAME_HEADER,
+  FRAME_BUFFER,
   Frame_data,
   Frame_data_end,
   Frame_data_meta,
@@ -63,7 +63,7 @@ export function setEdges(context: u32, frame: u32): void {
   store<u32>(context, load<u32>(frame, Frame_data), XdpContext_data);
   store<u32>(context, load<u32>(frame, Frame_data_end), XdpContext_data_end);
   store<u32>(context, load<u32>(frame, Frame_data_meta), XdpContext_data_meta);
-  store<u32>(context, frame + FRAME_HEADER, XdpContext_data_hard_start);
+  store<u32>(context, frame + FRAME_BUFFER, XdpContext_data_hard_start);
 }
 
 /** The context of a program in a devmap or cpumap entry: no receive queue, the device that received the frame, and for devmap the one that will send it. */

@@ -9,7 +9,7 @@ import {
   ETH_P_8021Q,
   FATE_ABORTED,
   FATE_DROP,
-  FRAME_HEADER,
+  FRAME_BUFFER,
   Frame_data,
   Frame_data_end,
   Frame_data_meta,
@@ -115,7 +115,7 @@ function fits(address: u32, caplen: u32, length: u32, limit: u32): bool {
 
 /** What is the same for all packets that a frame receives from `queue` of `device` in a poll. `what`: the first word of the native program's OutcomeStep. */
 function prepareFrame(frame: u32, device: u32, queue: u32, what: u32): void {
-  const data = frame + FRAME_HEADER + XDP_PACKET_HEADROOM;
+  const data = frame + FRAME_BUFFER + XDP_PACKET_HEADROOM;
   // All that stands in front of the outcome.
   v128.store(frame, i32x4.splat(0));
   v128.store(frame, i32x4.splat(0), 16);
@@ -179,7 +179,7 @@ export function receivePackets(state: u32, list: u32, descriptors: u32, cursors:
       refuse(state, packet, outcome, queue, REASON_NO_FRAME);
       continue;
     }
-    const data = frame + FRAME_HEADER + XDP_PACKET_HEADROOM;
+    const data = frame + FRAME_BUFFER + XDP_PACKET_HEADROOM;
     store<u32>(frame, outcome, Frame_outcome);
     store<u32>(frame, packet, Frame_packet);
     store<u32>(frame, data + caplen, Frame_data_end);
@@ -197,7 +197,7 @@ export function receivePackets(state: u32, list: u32, descriptors: u32, cursors:
       store<u32>(context, data, XdpContext_data);
       store<u32>(context, data + caplen, XdpContext_data_end);
       store<u32>(context, data, XdpContext_data_meta);
-      store<u32>(context, frame + FRAME_HEADER, XdpContext_data_hard_start);
+      store<u32>(context, frame + FRAME_BUFFER, XdpContext_data_hard_start);
       const verdict = u32(runAgain(block, program, context));
       store<u32>(record, verdict, PollRecord_verdict);
       if (outcome != 0) recordStep(outcome, what, verdict);

@@ -26,7 +26,7 @@ import {
   FATE_REDIRECT,
   FATE_STACK,
   FATE_TX,
-  FRAME_HEADER,
+  FRAME_BUFFER,
   Frame_SIZE,
   Frame_cpu,
   Frame_data,
@@ -40,7 +40,7 @@ import {
   Frame_outcome,
   Frame_packet,
   Frame_queue,
-  Frame_skb,
+  FRAME_SKB,
   HOOK_XDP_GENERIC,
   IFF_UP,
   MAX_BACKLOG_ROUNDS,
@@ -152,9 +152,9 @@ export function passFromThread(state: u32, frame: u32): void {
 
 /** Makes the frame an skb on `device`: from here on `skb` describes it. */
 function buildSkb(state: u32, frame: u32, device: u32): u32 {
-  const skb = frame + Frame_skb;
+  const skb = frame + FRAME_SKB;
   memory.fill(skb, 0, SkBuff_SIZE);
-  store<u32>(skb, frame + FRAME_HEADER, SkBuff_head);
+  store<u32>(skb, frame + FRAME_BUFFER, SkBuff_head);
   store<u32>(skb, frameLimit(state, frame), SkBuff_end);
   store<u32>(skb, load<u32>(frame, Frame_data), SkBuff_data);
   store<u32>(skb, load<u32>(frame, Frame_data_end), SkBuff_data_end);
@@ -195,7 +195,7 @@ function skbForIngress(state: u32, frame: u32): u32 {
 
 /** Tag to the metadata, then the ingress hook, then the stack. */
 function ingress(state: u32, frame: u32, device: u32): void {
-  const skb = frame + Frame_skb;
+  const skb = frame + FRAME_SKB;
   store<u32>(skb, load<u32>(device, NetDevice_ifindex), SkBuff_ingress_ifindex);
   store<u32>(skb, 1, SkBuff_at_ingress);
   if (!skbVlanUntag(skb)) {
@@ -231,7 +231,7 @@ export function sendFromHost(state: u32, frame: u32, device: u32): void {
 
 /** dev_queue_xmit: egress hook, then the device. Gives 0, NET_XMIT_DROP or an errno, as a sender would see it; the skb is gone in any case. */
 function transmitSkb(state: u32, frame: u32, device: u32): i32 {
-  const skb = frame + Frame_skb;
+  const skb = frame + FRAME_SKB;
   store<u32>(skb, device, SkBuff_device);
   store<u32>(skb, load<u32>(device, NetDevice_ifindex), SkBuff_ifindex);
   store<u32>(skb, 0, SkBuff_at_ingress);
@@ -280,7 +280,7 @@ function forward(state: u32, frame: u32, device: u32, flags: u32): i32 {
 }
 
 function toEgress(state: u32, frame: u32, device: u32): i32 {
-  const skb = frame + Frame_skb;
+  const skb = frame + FRAME_SKB;
   const recursion = load<u32>(state, PollState_xmit_recursion);
   if (recursion > XMIT_RECURSION_LIMIT) {
     lose(state, frame, FATE_DROP, REASON_TC_REDIRECT_ERR, -ENETDOWN);
@@ -301,7 +301,7 @@ function toIngress(state: u32, frame: u32, device: u32): i32 {
     lose(state, frame, FATE_DROP, REASON_TC_REDIRECT_ERR, -ENETDOWN);
     return NET_RX_DROP;
   }
-  const skb = frame + Frame_skb;
+  const skb = frame + FRAME_SKB;
   store<u32>(skb, 1, SkBuff_redirected);
   store<u32>(skb, 0, SkBuff_priority);
   store<u32>(skb, device, SkBuff_device);
@@ -326,7 +326,7 @@ export function receiveBacklog(state: u32): bool {
     lose(state, frame, FATE_DROP, REASON_BUDGET, 0);
     return true;
   }
-  const skb = frame + Frame_skb;
+  const skb = frame + FRAME_SKB;
   const device = load<u32>(skb, SkBuff_device);
   if (load<u32>(skb, SkBuff_len) < ETH_HLEN) {
     lose(state, frame, FATE_DROP, REASON_LENGTH, 0);
@@ -340,7 +340,7 @@ export function receiveBacklog(state: u32): bool {
 /** bpf_clone_redirect's other half (NetNamespace.redirect_hook): a copy of the skb goes to `device`. Gives what __bpf_redirect would. */
 export function redirectClone(skb: u32, device: u32, flags: u32): i32 {
   const state = load<u32>(cpu, CpuBlock_poll_state);
-  const frame = skb - Frame_skb;
+  const frame = skb - FRAME_SKB;
   if (!skbIsSound(state, frame)) return -EINVAL;
   const copy = copySkb(state, frame);
   return copy == 0 ? -ENOMEM : forward(state, copy, device, flags);
@@ -348,18 +348,19 @@ export function redirectClone(skb: u32, device: u32, flags: u32): i32 {
 
 /** A copy of an skb in a frame of its own, with the headroom of the original where that leaves room; 0 when there is none. */
 function copySkb(state: u32, frame: u32): u32 {
-  const skb = frame + Frame_skb;
+  const skb = frame + FRAME_SKB;
   const head = load<u32>(skb, SkBuff_head);
   const meta = load<u32>(skb, SkBuff_data_meta);
   const length = load<u32>(skb, SkBuff_data_end) - meta;
   const copy = takeFrame(state);
   if (copy == 0) return 0;
-  const newHead = copy + FRAME_HEADER;
+  const newHead = copy + FRAME_BUFFER;
   const limit = frameLimit(state, copy);
   if (newHead + (meta - head) + length > limit) return 0;
   memory.copy(copy, frame, Frame_SIZE);
   copyBytes(newHead + (meta - head), meta, length);
-  const copied = copy + Frame_skb;
+  const copied = copy + FRAME_SKB;
+  memory.copy(copied, skb, SkBuff_SIZE);
   const shift = newHead - head;
   store<u32>(copied, newHead, SkBuff_head);
   store<u32>(copied, limit, SkBuff_end);

@@ -1,7 +1,7 @@
 /** The programs of a TC hook, in their order: tcx, then direct-action cls_bpf. net/core/dev.c: tcx_run, tc_run; net/sched/cls_bpf.c. */
 import {
   CHAIN_TCX,
-  Frame_skb,
+  FRAME_SKB,
   HOOK_CLSACT_EGRESS,
   HOOK_CLSACT_INGRESS,
   HOOK_TCX_EGRESS,
@@ -32,7 +32,7 @@ export const BROKEN: i32 = -2;
  *   clsact  OK, SHOT, STOLEN, TRAP and REDIRECT end the hook; any other value goes on to the next filter
  */
 export function runChain(state: u32, frame: u32, chain: u32, device: u32, ingress: bool): i32 {
-  const skb = frame + Frame_skb;
+  const skb = frame + FRAME_SKB;
   const count = load<u32>(chain, TcChain_count);
   let tcxEnded = false;
   for (let index: u32 = 0; index < count; index++) {

@@ -1,12 +1,14 @@
 import { SkBuff } from "./context.ts";
-import { bytes, defineStruct, i64, u32 } from "./struct.ts";
+import { defineStruct, i64, u32 } from "./struct.ts";
+import { PROGRAM_ZONE } from "./zones.ts";
 
 /** Frames in the pool of a CPU. */
 export const POOL_FRAMES = 256;
 
 /**
- * A frame of a CPU's pool: its state, then the buffer at `FRAME_HEADER` bytes. The buffer has XDP_PACKET_HEADROOM bytes in front of the packet; its usable length is
- * PollState.frame_size. As an XDP frame it is described by the first words (struct xdp_frame), as an skb by `skb`.
+ * A frame of a CPU's pool, in two places at a fixed distance: its state, which is the engine's, and in the programs' zone what they may write, its skb at `FRAME_SKB` bytes
+ * and its buffer at `FRAME_BUFFER`. The buffer has XDP_PACKET_HEADROOM bytes in front of the packet; its usable length is PollState.frame_size. As an XDP frame
+ * it is described by the state (struct xdp_frame), as an skb by that.
  */
 export const Frame = defineStruct(
   "frame",
@@ -14,7 +16,7 @@ export const Frame = defineStruct(
     /** These 32 bytes are 0 when a packet arrives. */
     /** Next frame of the list it is in (bulk queue, backlog, cpumap queue); 0 at the end. */
     next: u32,
-    /** 1 when `skb` describes it. */
+    /** 1 when its skb describes it. */
     is_skb: u32,
     /** 1 after generic XDP ran on it: redirects then go the generic way. */
     generic: u32,
@@ -37,13 +39,16 @@ export const Frame = defineStruct(
     data_meta: u32,
     /** What runs on it, as the first word of an OutcomeStep. */
     running: u32,
-    skb: bytes(SkBuff.size, 8),
   },
-  { next: 0, outcome: 32, skb: 64 },
+  { next: 0, outcome: 32, size: 64 },
 );
-/** Bytes from a frame to its buffer: a multiple of 64. */
-export const FRAME_HEADER = 384;
-/** Bytes beyond header and buffer to the next frame, so that the frames' first lines fall into different sets of the cache. */
+/** Bytes from a frame's state to its skb. */
+export const FRAME_SKB = PROGRAM_ZONE;
+/** Bytes that an skb has room for in front of its buffer: a multiple of 64. */
+export const FRAME_SKB_ROOM = Math.ceil(SkBuff.size / 64) * 64;
+/** Bytes from a frame's state to its buffer. */
+export const FRAME_BUFFER = FRAME_SKB + FRAME_SKB_ROOM;
+/** Bytes behind the buffer up to the next frame, so that the frames' first lines fall into different sets of the cache. */
 export const FRAME_GAP = 64;
 
 /** Frames for one device that wait for the end of the poll (struct xdp_dev_bulk_queue). One per CPU and device. */

@@ -1,2 +1,1 @@
-export { csumDiff } from "./csumDiff.as";
 export { captureWalk } from "./capture.as";

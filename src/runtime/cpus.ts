@@ -12,7 +12,7 @@ import {
   TimerQueue,
   XdpContext,
 } from "../layout/index.ts";
-import type { SimulatedMemory } from "./memory.ts";
+import type { SimulatedMemory, Zone } from "./memory.ts";
 
 /** Addresses of the CpuBlocks of a machine. */
 export interface SimulatedCpus {
@@ -54,8 +54,8 @@ export function randomState(seed: bigint, cpu: number): readonly [bigint, bigint
 
 /** Lays out `count` simulated CPUs and the host's block: stacks, contexts, scratch, statistics. Counters, frames and clocks are their owners' to set. */
 export function createCpus(memory: SimulatedMemory, { count, seed = 0n }: CpuOptions): SimulatedCpus {
-  const blocks = Array.from({ length: count }, (_, id) => createCpu(memory, { id, slot: id, seed }));
-  const host = createCpu(memory, { id: 0, slot: count, seed });
+  const blocks = Array.from({ length: count }, (_, id) => createCpu(memory, { id, slot: id, seed, scratchZone: "program" }));
+  const host = createCpu(memory, { id: 0, slot: count, seed, scratchZone: "engine" });
   return { blocks, host };
 }
 
@@ -63,16 +63,18 @@ interface CpuIdentity {
   readonly id: number;
   readonly slot: number;
   readonly seed: bigint;
+  /** The host reads lengths from its scratch area that must be right; helpers of programs are told to write to theirs. */
+  readonly scratchZone: Zone;
 }
 
-function createCpu(memory: SimulatedMemory, { id, slot, seed }: CpuIdentity): number {
+function createCpu(memory: SimulatedMemory, { id, slot, seed, scratchZone }: CpuIdentity): number {
   const what = `CPU ${id}`;
   const address = memory.allocate("engine", CpuBlock.size, 128, what);
   const stats = memory.allocate("engine", MAX_PROGRAMS * ProgramStats.size, 64, what);
   const stacks = memory.allocate("program", CPU_STACK_SIZE, 64, what);
   const xdpContext = memory.allocate("program", XdpContext.size, 64, what);
   const skb = memory.allocate("program", SkBuff.size, 64, what);
-  const scratch = memory.allocate("program", CPU_SCRATCH_SIZE, 64, what);
+  const scratch = memory.allocate(scratchZone, CPU_SCRATCH_SIZE, 64, what);
   const skbBuffer = memory.allocate("program", CPU_SKB_BUFFER_SIZE, 64, what);
   const iteratorWords = memory.allocate("program", ITERATOR_PLACES * BITS_ITER_NR_WORDS_MAX * 8, 64, what);
   const timers = memory.allocate("engine", TimerQueue.size, 64, what);

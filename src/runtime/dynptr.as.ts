@@ -16,6 +16,7 @@ import {
   EINVAL,
   ERANGE,
 } from "../layout/layout.generated.as";
+import { burnBytes } from "./fuel.as";
 import { ringbufDiscard, ringbufReserve, ringbufSubmit } from "./maps/ringbuf.as";
 import { programAddress } from "./zone.as";
 
@@ -86,6 +87,7 @@ export function dynptrWriteFault(dynptr: u32, offset: u32, length: u32): i32 {
 /** bpf_dynptr_read: copies `length` bytes at `offset` to `to`. */
 export function dynptrRead(to: u32, length: u32, dynptr: u32, offset: u32, flags: u64): i32 {
   const fault = dynptrReadFault(dynptr, offset, length, flags);
+  burnBytes(length);
   if (fault == 0) memory.copy(to, addressAt(dynptr, offset), length);
   return fault;
 }
@@ -95,6 +97,7 @@ export function dynptrWrite(dynptr: u32, offset: u32, from: u32, length: u32, fl
   const fault = dynptrWriteFault(dynptr, offset, length);
   if (fault != 0) return fault;
   if (flags != 0) return -i32(EINVAL);
+  burnBytes(length);
   memory.copy(addressAt(dynptr, offset), from, length);
   return 0;
 }
@@ -174,6 +177,7 @@ export function dynptrMemset(dynptr: u32, offset: u32, length: u32, value: u32):
   const fault = dynptrMemsetFault(dynptr, offset, length);
   if (fault != 0) return fault;
   if (dynptrIsNullPointer(dynptr)) return length == 0 ? 0 : -i32(EINVAL);
+  burnBytes(length);
   memory.fill(addressAt(dynptr, offset), u8(value), length);
   return 0;
 }

@@ -1,5 +1,6 @@
 export { jiffies64, ktimeGetBootNs, ktimeGetCoarseNs, ktimeGetNs, ktimeGetTaiNs } from "./clock.as";
 export { cold } from "./cold.as";
+export { csumDiff } from "./csumDiff.as";
 export { cpu, getNumaNodeId, getSmpProcessorId, setCpu } from "./cpu.as";
 export {
   dynptrAdjust,

@@ -19,6 +19,11 @@ export function burnFuel(steps: i64): void {
   }
 }
 
+/** For helpers that may be told to go through any number of bytes. What Linux lets them have costs nothing more than the call. */
+export function burnBytes(count: u64): void {
+  if (count > 1024) burnFuel(count >> 4);
+}
+
 /** Another CPU's tank, or a new one: what it holds, and what it can hold. */
 export function setFuel(held: i64, limit: i64): void {
   fuel = held;

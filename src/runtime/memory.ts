@@ -60,6 +60,20 @@ export class SimulatedMemory {
     return at;
   }
 
+  /**
+   * `size` bytes in both zones, PROGRAM_ZONE apart; the address of the engine's. For what is partly the engine's and partly the programs', one of many: each part
+   * lies where the other's address says.
+   */
+  allocateTwice(size: number, align: number, what: string): number {
+    const at = Math.ceil(Math.max(this.#top.engine, this.#top.program - PROGRAM_ZONE) / align) * align;
+    if (at + size > PROGRAM_ZONE)
+      throw new ProblemError(problems.memory_exhausted({ what, bytes: size, left: Math.max(PROGRAM_ZONE - at, 0) }));
+    this.#top.engine = at + size;
+    this.#top.program = PROGRAM_ZONE + at + size;
+    this.#grow(this.#top.program);
+    return at;
+  }
+
   #grow(to: number): void {
     if (to <= this.memory.buffer.byteLength) return;
     const end = Math.min(Math.ceil(to / CHUNK) * CHUNK, MAX_PAGES * PAGE);

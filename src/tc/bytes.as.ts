@@ -13,6 +13,7 @@ import {
   SkBuff_len,
   SkBuff_mac_header,
 } from "../layout/layout.generated.as";
+import { burnBytes } from "../runtime/fuel.as";
 import { skbClearHash, skbNetworkHeader, skbPostpullChecksum, skbPostpushChecksum } from "./skb.as";
 
 const INT_MAX: u32 = 0x7fffffff;
@@ -20,6 +21,7 @@ const INT_MAX: u32 = 0x7fffffff;
 /** bpf_skb_load_bytes: copies `length` bytes from `offset` of the frame to `to`, or clears `to` and gives -EFAULT. */
 export function skbLoadBytes(skb: u32, offset: u32, to: u32, length: u32): i32 {
   if (offset > INT_MAX || u64(offset) + u64(length) > u64(load<u32>(skb, SkBuff_len))) {
+    burnBytes(length);
     memory.fill(to, 0, length);
     return -EFAULT;
   }
@@ -36,6 +38,7 @@ export function skbLoadBytesRelative(skb: u32, offset: u32, to: u32, length: u32
       return 0;
     }
   }
+  burnBytes(length);
   memory.fill(to, 0, length);
   return -EFAULT;
 }

@@ -11,7 +11,7 @@ import {
   ETH_P_8021Q,
   ETH_P_IP,
   ETH_P_IPV6,
-  FRAME_HEADER,
+  FRAME_BUFFER,
   Frame_hops,
   Frame_packet,
   PACKET_FLAG_NO_TIME,
@@ -45,7 +45,7 @@ function descriptorOf(context: u32): u32 {
   if (state == 0 || load<u32>(context, XdpContext_generic) != 0 || load<u32>(context, XdpContext_egress_ifindex) != 0) return 0;
   const frame = load<u32>(state, PollState_current);
   if (frame == 0 || load<u32>(frame, Frame_hops) != 0) return 0;
-  return load<u32>(context, XdpContext_data_hard_start) == frame + FRAME_HEADER ? load<u32>(frame, Frame_packet) : 0;
+  return load<u32>(context, XdpContext_data_hard_start) == frame + FRAME_BUFFER ? load<u32>(frame, Frame_packet) : 0;
 }
 
 /** bpf_xdp_metadata_rx_timestamp: when the frame was captured, nanoseconds since 1970, which is what the NIC's clock shows. */
