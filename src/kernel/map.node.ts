@@ -11,6 +11,7 @@ import {
   BPF_MAP_UPDATE_ELEM,
 } from "./commands.ts";
 import { errnoText, type Libc } from "./libc.node.ts";
+import { loadMapTypes } from "./mapTypes.node.ts";
 import { problems } from "./problems.ts";
 
 const perCpuTypes: ReadonlySet<number> = new Set([
@@ -48,6 +49,23 @@ export class KernelMap {
   /** Throws when the kernel refuses. Names longer than the kernel's 15 letters are cut. */
   static create(libc: Libc, spec: MapSpec): KernelMap {
     const inner = spec.inner === undefined ? undefined : KernelMap.create(libc, spec.inner);
+    const types = loadMapTypes(libc, spec);
+    const made = KernelMap.#make(libc, spec, inner, types);
+    // The kernel refuses types that do not fit the map; then it is made without them, as libbpf does.
+    const fd = made < 0 && types !== undefined ? KernelMap.#make(libc, spec, inner, undefined) : made;
+    inner?.close();
+    if (types !== undefined) libc.close(types);
+    if (fd < 0)
+      throw new ProblemError(
+        problems.kernel_call_failed({ call: `creating map ${spec.name}`, errno: errnoText(fd), detail: "see bpf(2)" }),
+      );
+    const map = new KernelMap(libc, spec, fd);
+    if (spec.contents !== undefined) map.#initialise(spec.contents);
+    return map;
+  }
+
+  /** BPF_MAP_CREATE: the map's descriptor, or −errno. `types`: a descriptor of the type information that the spec's type ids are of. */
+  static #make(libc: Libc, spec: MapSpec, inner: KernelMap | undefined, types: number | undefined): number {
     libc.begin();
     const at = libc.reserve(72);
     const { view } = libc;
@@ -58,15 +76,13 @@ export class KernelMap {
     view.setUint32(at + 16, spec.flags, true);
     if (inner !== undefined) view.setUint32(at + 20, inner.fd, true);
     libc.scratch.set(objectName(spec.name), at + 28);
-    const fd = libc.bpf(BPF_MAP_CREATE, at, 72);
-    inner?.close();
-    if (fd < 0)
-      throw new ProblemError(
-        problems.kernel_call_failed({ call: `creating map ${spec.name}`, errno: errnoText(fd), detail: "see bpf(2)" }),
-      );
-    const map = new KernelMap(libc, spec, fd);
-    if (spec.contents !== undefined) map.#initialise(spec.contents);
-    return map;
+    if (types !== undefined) {
+      view.setUint32(at + 48, types, true);
+      view.setUint32(at + 52, spec.keyTypeId ?? 0, true);
+      view.setUint32(at + 56, spec.valueTypeId ?? 0, true);
+    }
+    view.setBigUint64(at + 64, spec.mapExtra ?? 0n, true);
+    return libc.bpf(BPF_MAP_CREATE, at, 72);
   }
 
   /** The one value of a global data section, and its freezing. */

@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
+import type { Btf, BtfType } from "../../src/bpf/btf/index.ts";
+import { assemble } from "../../src/bpf/isa/index.ts";
 import type { MapSpec, ProgramSpec } from "../../src/bpf/spec.ts";
 import { openKernel } from "../../src/kernel/index.ts";
 import { BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY, ENOENT, XDP_PASS } from "../../src/layout/index.ts";
@@ -13,6 +15,11 @@ const kernel = () => {
   return opened.value;
 };
 
+const helpers: ReadonlyMap<number, string> = new Map([
+  [1, "bpf_map_lookup_elem"],
+  [93, "bpf_spin_lock"],
+  [94, "bpf_spin_unlock"],
+]);
 const counters: MapSpec = { name: "counters", type: BPF_MAP_TYPE_ARRAY, keySize: 4, valueSize: 8, maxEntries: 1, flags: 0 };
 
 const program = (instructions: readonly bigint[], maps: readonly MapSpec[] = []): ProgramSpec => ({
@@ -47,6 +54,23 @@ live(`a program reaches the map that its spec names by index${why}`, () => {
     .loadProgram(store, maps)
     .run({ packet: new Uint8Array(64) });
   expect([...maps.get("counters")!.entries()]).toEqual([[new Uint8Array(4), Uint8Array.of(0, 0, 0, 0, 7, 0, 0, 0)]]);
+});
+
+live(`a lock in a map's value may be taken: the map is made with the types that say where it is${why}`, () => {
+  const int: BtfType = { kind: "int", name: "int", size: 4, bits: 32, bitOffset: 0, signed: true, char: false, bool: false };
+  const member = (name: string, type: number, bitOffset: number) => ({ name, type, bitOffset, bitSize: 0 });
+  const lock: BtfType = { kind: "struct", name: "bpf_spin_lock", size: 4, members: [member("val", 1, 0)] };
+  const value: BtfType = { kind: "struct", name: "account", size: 8, members: [member("lock", 2, 0), member("sum", 1, 32)] };
+  const btf: Btf = { types: [{ kind: "void" }, int, lock, value], littleEndian: true };
+  const accounts: MapSpec = { ...counters, name: "accounts", btf, keyTypeId: 1, valueTypeId: 3 };
+  const symbols = { helpers: new Map([...helpers].map(([id, name]) => [name, id])), maps: new Map([["accounts", 0]]) };
+  const text = `r2 = r10; r2 += -4; *(u32 *)(r2 +0) = 0; r1 = map[accounts]; call bpf_map_lookup_elem; if r0 == 0 goto +8
+    r6 = r0; r1 = r0; call bpf_spin_lock; *(u32 *)(r6 +4) = 5; r1 = r6; call bpf_spin_unlock; r0 = 2; exit; r0 = 0; exit`;
+  const instructions = assemble(text.replaceAll(";", "\n"), symbols);
+  const maps = kernel().createMaps([accounts]);
+  const loaded = kernel().loadProgram({ ...program([], [accounts]), instructions }, maps);
+  expect(loaded.run({ packet: new Uint8Array(64) })).toMatchObject({ error: 0, returned: XDP_PASS });
+  expect(maps.get("accounts")!.lookup(new Uint8Array(4))).toEqual(Uint8Array.of(0, 0, 0, 0, 5, 0, 0, 0));
 });
 
 live(`map calls return the kernel's own errors${why}`, () => {
