@@ -48,9 +48,9 @@ test("a trap in generic mode moves no counter of the device", async () => {
   expect(result.devices.eth0).toEqual({ rx_packets: 1, rx_bytes: 43 });
 });
 
-test("a call of a helper that is not there is named", async () => {
+test("a call of a helper that XDP does not have is named", async () => {
   const machine = new TestMachine();
-  machine.attach("xdp", wrongFor1(2, "call 14"));
+  machine.attach("xdp", wrongFor1(2, "call 9"));
   const { outcomes, result } = await machine.replay([packet(1), packet(0)]);
   expect(outcomes.map(({ fate }) => fate)).toEqual(["aborted", "stack"]);
   expect(outcomes[0]!.reason).toMatch(/^helper /);

@@ -67,7 +67,7 @@ test("the overview names programs, maps, global data and what the kernel must pr
   expect(overview).toMatch(/ events +perf_event_array +4 B +4 B +by loader\n/);
   expect(overview).toContain(' .rodata  {"limit":1500}\n');
   expect(overview).toContain(" outer  [0] second, [2] first\n");
-  expect(overview).toContain(" extern kconfig CONFIG_NOT_THERE (weak)\n");
+  expect(overview).toContain(" extern kconfig CONFIG_NOT_THERE (weak, not in the kernel)\n");
   expect(overview).toMatch(/ xdp +816 +0x118 +code\n/);
   expect(overview).not.toContain(".relxdp");
   expect(textOf(open("everything.clang19"), { ...nothing, sections: true })).toContain(".relxdp");
