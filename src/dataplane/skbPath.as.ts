@@ -85,6 +85,7 @@ import {
   SkBuff_queue_mapping,
   SkBuff_redirected,
   SkBuff_tstamp,
+  SkBuff_tunnel,
   SkBuff_vlan_present,
   SkBuff_wire_len,
   TC_ACT_OK,
@@ -304,6 +305,7 @@ function toIngress(state: u32, frame: u32, device: u32): i32 {
   const skb = frame + FRAME_SKB;
   store<u32>(skb, 1, SkBuff_redirected);
   store<u32>(skb, 0, SkBuff_priority);
+  store<u32>(skb, 0, SkBuff_tunnel);
   store<u32>(skb, device, SkBuff_device);
   store<u32>(frame, 0, Frame_next);
   const last = load<u32>(state, PollState_backlog_last);

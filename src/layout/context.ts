@@ -104,7 +104,9 @@ export const SkBuff = defineStruct(
     cloned: u32,
     /** 1 after adjust_room put a tunnel header in front (skb->encapsulation). */
     encapsulation: u32,
-    reserved: array(u32, 5),
+    /** Address of the TunnelInfo that bpf_skb_set_tunnel_key left, or 0. */
+    tunnel: u32,
+    reserved: array(u32, 4),
   },
   {
     cb: 48,

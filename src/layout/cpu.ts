@@ -116,6 +116,8 @@ export const CpuBlock = defineStruct("cpu_block", {
   iterator_used: u32,
   /** Address of this CPU's TimerQueue. */
   timers: u32,
+  /** Address of this CPU's TunnelInfo. */
+  tunnel: u32,
   /** bpf_res_spin_locks that this CPU holds, and the one it waits for (0 for none), which other CPUs read. */
   res_lock_depth: u32,
   res_locks: array(u32, RES_NR_HELD),

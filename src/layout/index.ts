@@ -16,6 +16,7 @@ export * from "./packet.ts";
 export * from "./poll.ts";
 export * from "./struct.ts";
 export * from "./timer.ts";
+export * from "./tunnel.ts";
 export * from "./uapi.ts";
 export * from "./window.ts";
 export * from "./zones.ts";

@@ -214,6 +214,7 @@ export const ENOSPC = 28;
 export const ERANGE = 34;
 export const EDEADLK = 35;
 export const EBADRQC = 56;
+export const EPROTO = 71;
 export const ENODATA = 61;
 export const EBADMSG = 74;
 export const EOVERFLOW = 75;

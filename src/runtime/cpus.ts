@@ -10,6 +10,7 @@ import {
   ProgramStats,
   SkBuff,
   TimerQueue,
+  TunnelInfo,
   XdpContext,
 } from "../layout/index.ts";
 import type { SimulatedMemory, Zone } from "./memory.ts";
@@ -78,6 +79,7 @@ function createCpu(memory: SimulatedMemory, { id, slot, seed, scratchZone }: Cpu
   const skbBuffer = memory.allocate("program", CPU_SKB_BUFFER_SIZE, 64, what);
   const iteratorWords = memory.allocate("program", ITERATOR_PLACES * BITS_ITER_NR_WORDS_MAX * 8, 64, what);
   const timers = memory.allocate("engine", TimerQueue.size, 64, what);
+  const tunnel = memory.allocate("engine", TunnelInfo.size, 64, what);
   const { view } = memory;
   TimerQueue.writeBig(view, timers, "next", NEVER);
   const stackEnd = stacks + CPU_STACK_SIZE - MAX_BPF_STACK;
@@ -95,6 +97,7 @@ function createCpu(memory: SimulatedMemory, { id, slot, seed, scratchZone }: Cpu
   CpuBlock.write(view, address, "program_stats", stats);
   CpuBlock.write(view, address, "iterator_words", iteratorWords);
   CpuBlock.write(view, address, "timers", timers);
+  CpuBlock.write(view, address, "tunnel", tunnel);
   const [first, second] = randomState(seed, slot);
   CpuBlock.writeBig(view, address, "random", first);
   view.setBigUint64(address + CpuBlock.at.random + 8, second, true);

@@ -36,3 +36,4 @@ export {
   skbSetTstamp,
   skbUnderCgroup,
 } from "./origin.as";
+export { skbGetTunnelKey, skbGetTunnelOpt, skbSetTunnelKey, skbSetTunnelOpt } from "./tunnel.as";
