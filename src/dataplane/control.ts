@@ -3,15 +3,22 @@ import type { CpuRunner } from "./cpuRunner.ts";
 
 const word = (field: keyof typeof ControlBlock.at): number => ControlBlock.at[field] / 4;
 
-/** Turns that a wait takes before the thread goes to sleep on the word. */
+/** Turns that a wait takes before the thread goes to sleep on the word: with a processor for every thread, and where a waiting thread keeps one from another. */
 const SPINS = 2000;
+const SPINS_SHARED = 100;
 
 /** The control words, as both sides of the hand-over use them. */
 export class Control {
   readonly #words: Int32Array;
+  #spins = SPINS;
 
   constructor(memory: WebAssembly.Memory, address: number) {
     this.#words = new Int32Array(memory.buffer, address, ControlBlock.size / 4);
+  }
+
+  /** There are more threads than processors: who waits is soon to sleep. */
+  shareProcessors(): void {
+    this.#spins = SPINS_SHARED;
   }
 
   load(field: keyof typeof ControlBlock.at): number {
@@ -29,7 +36,7 @@ export class Control {
 
   /** Waits until the word is no longer `value`, or `milliseconds` have gone; gives what it is then. */
   waitWhile(field: keyof typeof ControlBlock.at, value: number, milliseconds: number): number {
-    for (let spin = 0; spin < SPINS; spin++) {
+    for (let spin = 0; spin < this.#spins; spin++) {
       const now = this.load(field);
       if (now !== value) return now;
     }

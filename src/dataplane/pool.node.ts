@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { Piscina } from "piscina";
@@ -35,6 +36,7 @@ export function openWorkerPool(workers: number): WorkerPool {
   });
   const ports: MessagePort[] = [];
   return {
+    parallelism: availableParallelism(),
     start: (task) => {
       const { port1, port2 } = new MessageChannel();
       ports.push(port1);

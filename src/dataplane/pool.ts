@@ -14,6 +14,8 @@ export interface WorkerThread {
 
 /** Threads that tasks run on: Piscina's in Node.js (pool.node.ts). */
 export interface WorkerPool {
+  /** Threads that the host runs at the same time; enough for all where it is not said. */
+  readonly parallelism?: number;
   start(task: WorkerTask): WorkerThread;
   close(): Promise<void>;
 }

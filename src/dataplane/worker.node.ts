@@ -21,6 +21,7 @@ export default function run({ task, orders: port }: ThreadStart): WorkerReport {
   const { layout, cpus, deterministic, fuel } = task;
   const runner = new CpuRunner({ runtime, layout, cpus, programs, deterministic, fuel });
   const control = new Control(task.memory, task.layout.control);
+  if (task.sharesProcessors) control.shareProcessors();
   let carriedOut = 0;
   /** Carries out the orders that were given since the last time. Their messages are posted before the word is raised, so they are there. */
   const obey = (): void => {

@@ -18,6 +18,8 @@ export interface WorkerTask {
   /** Its number among the workers. */
   readonly worker: number;
   readonly workers: number;
+  /** Workers and main thread are more than the host runs at the same time. */
+  readonly sharesProcessors: boolean;
   readonly deterministic: boolean;
   readonly fuel: bigint;
   /** Table slot for bpf_clone_redirect's other half. */

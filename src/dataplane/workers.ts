@@ -38,9 +38,12 @@ export class Workers {
       throw new ProblemError(problems.dataplane_setting({ what: "openPool", value: "absent", expected: "a way to make threads" }));
     this.#control = control;
     this.#pool = openPool(workers);
+    const sharesProcessors = workers + 1 > (this.#pool.parallelism ?? workers + 1);
+    if (sharesProcessors) control.shareProcessors();
     this.#threads = Array.from({ length: workers }, (_, worker) => {
       const cpus = [...layout.blocks.keys()].filter((cpu) => cpu % workers === worker);
-      const thread = this.#pool.start({ ...task, memory: memory.memory, runtime: runtimeModule(), layout, cpus, worker, workers });
+      const runtime = runtimeModule();
+      const thread = this.#pool.start({ ...task, memory: memory.memory, runtime, layout, cpus, worker, workers, sharesProcessors });
       thread.report.then(
         ({ problem }) => {
           if (problem !== undefined) this.#failure = new ProblemError(problem);

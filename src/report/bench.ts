@@ -129,6 +129,7 @@ const replayColumns: readonly Column[] = [
   { heading: "rate", right: true },
   { heading: "ns/packet", right: true },
   { heading: "spread", right: true },
+  { heading: "copy", right: true },
   { heading: "memory", right: true },
 ];
 
@@ -140,21 +141,19 @@ const replayCells = (rate: ReplayRate): string[] => [
   packetRate(rate.packetsPerSecond.median),
   (1e9 / rate.packetsPerSecond.median).toFixed(1),
   `${(rate.packetsPerSecond.spread * 100).toFixed(0)} %`,
+  `${byteCount(rate.copyBytesPerSecond)}/s`,
   byteCount(rate.peakBytes),
 ];
 
-function copyLine(rates: readonly ReplayRate[]): string {
-  const best = Math.max(...rates.map(({ copyBytesPerSecond }) => copyBytesPerSecond));
-  return `One thread of this machine copies ${byteCount(best)}/s, measured in between.`;
-}
-
 /** Replay rates for a terminal. */
 export const replayText = (rates: readonly ReplayRate[]): string =>
-  `${plainTable(replayColumns, rates.map(replayCells))}\n ${copyLine(rates)}\n`;
+  `${plainTable(replayColumns, rates.map(replayCells))}\n copy: what one thread of this machine copied at best, measured between the samples\n`;
 
 const replayMethod = `A capture that lies in memory is replayed on one device with four queues: records are walked, hashed (Toeplitz) and steered to the queues by the main thread, and
 polled, copied into frames and run through the XDP program by the workers; every packet leaves one compact outcome record, which is folded into the summary.
-The rate is the median of the samples, each of so many packets, after one that is not counted; memory is the most that the process ever held.`;
+The rate is the median of seven samples, each of so many packets, after one that is not counted; spread is the greatest less the smallest, in parts of it. Copy is the best
+that one thread of the machine copied (memcpy of 64 MiB), measured between the samples; memory is the most that the process ever held, all measurements up to this one
+included.`;
 
 /** Replay rates for a file. */
 export function replayMarkdown(rates: readonly ReplayRate[], machine: BenchMachine): string {
@@ -169,8 +168,6 @@ export function replayMarkdown(rates: readonly ReplayRate[], machine: BenchMachi
     markdownRow(replayColumns.map(({ heading }) => heading)),
     markdownRow(replayColumns.map(({ right }) => (right ? "--:" : "---"))),
     ...rates.map((rate) => markdownRow(replayCells(rate))),
-    "",
-    copyLine(rates),
     "",
   ].join("\n");
 }
