@@ -10,11 +10,13 @@ export {
   type Fate,
   type FinishedWindow,
   fillMap,
+  type Globals,
   type Hook,
   type Link,
   type LoadedObject,
   type Outcome,
   type OutcomeStep,
+  openSkeleton,
   type PerfBuffer,
   type PerfBufferOptions,
   type PerfEvent,
@@ -23,6 +25,7 @@ export {
   type RingBufferOptions,
   type RunOptions,
   type RunResult,
+  type Skeleton,
 } from "./dataplane/index.ts";
 export { openWorkerPool } from "./dataplane/pool.node.ts";
 export { BPF_ANY, BPF_EXIST, BPF_F_LOCK, BPF_NOEXIST } from "./layout/index.ts";

@@ -4,6 +4,7 @@ import { registerBench } from "./commands/bench.node.ts";
 import { registerConformance } from "./commands/conformance.node.ts";
 import { registerDump } from "./commands/dump.node.ts";
 import { registerReplay } from "./commands/replay.node.ts";
+import { registerSkeleton } from "./commands/skeleton.node.ts";
 
 /** The program with all its commands. Each command's file registers itself; a command that is not built does not appear. */
 export function commandLine(): Command {
@@ -18,5 +19,6 @@ export function commandLine(): Command {
   registerDump(program);
   registerConformance(program);
   registerBench(program);
+  registerSkeleton(program);
   return program;
 }

@@ -9,3 +9,4 @@ export type { Fate, Outcome, OutcomeStep } from "./outcome.ts";
 export type { OpenPool, WorkerPool, WorkerThread } from "./pool.ts";
 export type { FateCount, ProgramResult, QueueResult, RunResult, TrapResult } from "./result.ts";
 export type { FinishedWindow, RunOptions } from "./run.ts";
+export { type Globals, isTyped, openSkeleton, type Skeleton, sectionProperty } from "./skeleton.ts";

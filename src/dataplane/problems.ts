@@ -16,6 +16,8 @@ export const problems = defineProblems({
   ring_kind: { message: "map {map} is a {type}, expected a {expected}", exit: 2 },
   record_type: { message: "map {map}: the object has no type {type} that records could be read by", exit: 2 },
   record_short: { message: "map {map}: a record has {given} bytes, and {type} has {expected}" },
+  program_missing: { message: "the object has no program {program}; it has {names}", exit: 2 },
+  skeleton_stage: { message: "{file}: {what} cannot be used: the object is {stage}", exit: 2 },
   map_missing: { message: "the object has no map {map}; it has {names}", exit: 2 },
   program_in_use: { message: "program {program} cannot be unloaded: it is attached or stands in a map ({where})", exit: 2 },
   link_detached: { message: "program {program} is not attached at {hook} any more", exit: 2 },

@@ -6,4 +6,5 @@ export { OutcomeCapture } from "./outcomeCapture.ts";
 export { programWasm } from "./programWasm.ts";
 export { duration } from "./quantity.ts";
 export { runJson } from "./runJson.ts";
+export { skeletonName, skeletonText } from "./skeleton.ts";
 export { type LoadedLine, loadedLines, type MapFilling, mapLines, runNotes, summaryText } from "./summary.ts";

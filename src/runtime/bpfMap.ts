@@ -293,6 +293,38 @@ export class BpfMap {
     this.#host.memory.bytes.set(contents.subarray(0, this.spec.valueSize), this.elements);
   }
 
+  /** Some bytes of the single value of a global data section, as programs see them now. A variable of up to 8 aligned bytes is read whole. */
+  readContents(offset: number, size: number): Uint8Array {
+    this.#checkContents(offset, size);
+    const at = this.elements + offset;
+    const word = wordFor(this.#host.memory.memory.buffer, at, size);
+    if (word === undefined) return this.#host.memory.bytes.slice(at, at + size);
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(Atomics.load(word as BigUint64Array, 0)), true);
+    return bytes.slice(0, size);
+  }
+
+  /** Writes some bytes of it, likewise. Throws a Problem when the section is frozen, as .rodata is. */
+  writeContents(offset: number, bytes: Uint8Array): void {
+    if (this.#frozen) throw new ProblemError(problems.map_frozen({ map: this.name }));
+    this.#checkContents(offset, bytes.length);
+    const at = this.elements + offset;
+    const word = wordFor(this.#host.memory.memory.buffer, at, bytes.length);
+    if (word === undefined) {
+      this.#host.memory.bytes.set(bytes, at);
+      return;
+    }
+    const value = bytes.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+    if (word instanceof BigUint64Array) Atomics.store(word, 0, value);
+    else Atomics.store(word, 0, Number(value));
+  }
+
+  #checkContents(offset: number, size: number): void {
+    if (offset >= 0 && offset + size <= this.spec.valueSize) return;
+    const part = `what begins at byte ${offset}`;
+    throw new ProblemError(problems.map_size_wrong({ map: this.name, part, given: size, expected: this.spec.valueSize - offset }));
+  }
+
   /** Puts a program into an entry of a PROG_ARRAY; `slot` is its index in the function table, 0 empties the entry. */
   setProgram(index: number, slot: number): void {
     const error = slot === 0 ? this.delete(u32Bytes(index)) : this.update(u32Bytes(index), u32Bytes(slot));
@@ -381,6 +413,15 @@ function inTurn<T>(given: Iterable<T>, work: (one: T) => number): { readonly cou
 
 const namesSecondProgram = (type: number): boolean =>
   type === BPF_MAP_TYPE_DEVMAP || type === BPF_MAP_TYPE_DEVMAP_HASH || type === BPF_MAP_TYPE_CPUMAP;
+
+/** The word of the memory at an address that a variable of this size fills, for Atomics; undefined for others. */
+function wordFor(buffer: ArrayBufferLike, at: number, size: number): Uint8Array | Uint16Array | Uint32Array | BigUint64Array | undefined {
+  if (at % size !== 0) return undefined;
+  if (size === 8) return new BigUint64Array(buffer, at, 1);
+  if (size === 4) return new Uint32Array(buffer, at, 1);
+  if (size === 2) return new Uint16Array(buffer, at, 1);
+  return size === 1 ? new Uint8Array(buffer, at, 1) : undefined;
+}
 
 const padded = (size: number): number => Math.ceil(size / 8) * 8;
 

@@ -20,6 +20,7 @@ export {
 } from "./loadedProgram.ts";
 export { MapHost } from "./mapHost.ts";
 export { mapOperation, tailCallSlot } from "./mapOperation.ts";
+export { isPerCpu } from "./mapRules.ts";
 export { SimulatedMemory, type Zone } from "./memory.ts";
 export {
   closePerfBuffer,

@@ -26,7 +26,7 @@ function decode<V>(btf: Btf, typeId: number, bytes: Uint8Array, root: string, fo
 interface ValueForm<V> {
   /** An integer; `wide` when its type has 8 bytes or more. */
   integer(value: bigint, wide: boolean): V;
-  boolean(value: boolean): V;
+  boolean(value: bigint): V;
   name(enumerator: string): V;
   pointer(value: bigint): V;
   float(value: number, bytes: Uint8Array): V;
@@ -39,7 +39,8 @@ interface ValueForm<V> {
 
 const asJson: ValueForm<TypedValue> = {
   integer: (value) => plain(value),
-  boolean: (value) => value,
+  // What holds neither is shown as it is.
+  boolean: (value) => (value === 0n || value === 1n ? value === 1n : plain(value)),
   name: (enumerator) => enumerator,
   pointer: (value) => `0x${value.toString(16)}`,
   // JSON knows no infinity and no negative zero.
@@ -52,7 +53,7 @@ const asJson: ValueForm<TypedValue> = {
 
 const asPlain: ValueForm<PlainValue> = {
   integer: (value, wide) => (wide ? value : Number(value)),
-  boolean: (value) => value,
+  boolean: (value) => value !== 0n,
   name: (enumerator) => enumerator,
   pointer: (value) => value,
   float: (value) => value,
@@ -134,7 +135,7 @@ class Decoder<V> {
   }
 
   #scalar(type: BtfInt, value: bigint): V {
-    if (type.bool && (value === 0n || value === 1n)) return this.#form.boolean(value === 1n);
+    if (type.bool) return this.#form.boolean(value);
     return this.#form.integer(value, type.size >= 8);
   }
 

@@ -12,6 +12,7 @@ export { printTypes } from "./printTypes.ts";
 export { StringTable } from "./stringTable.ts";
 export { TargetTypes } from "./targetTypes.ts";
 export { asResult, type PlainValue, shown, type TypedValue } from "./typedValue.ts";
+export { propertyName, TypeScriptTypes } from "./typeScript.ts";
 export {
   BTF_LINKAGE_EXTERN,
   BTF_LINKAGE_STATIC,

@@ -11,8 +11,8 @@ import type { Btf, BtfComposite, BtfMember } from "./types.ts";
 export type TypedValue = number | string | boolean | readonly TypedValue[] | { readonly [member: string]: TypedValue };
 
 /**
- * A value as a program handles it, by its type alone: integers of up to 4 bytes are numbers, those of 8 and 16 and pointers are bigints, bool is true and false (another
- * number when it holds neither 0 nor 1), enumerators are their names (a value without a name is a number), floats are numbers, arrays of char are strings with one letter a
+ * A value as a program handles it, by its type alone: integers of up to 4 bytes are numbers, those of 8 and 16 and pointers are bigints, bool is true unless it
+ * holds 0, enumerators are their names (a value without a name is a number), floats are numbers, arrays of char are strings with one letter a
  * byte and without the zeros at the end, arrays of other unsigned bytes are Uint8Arrays, other arrays are lists, structs and unions are objects (members of anonymous
  * members stand among their own).
  */

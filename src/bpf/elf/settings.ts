@@ -22,14 +22,17 @@ export function withSettings(object: ObjectFile, settings: readonly string[]): R
         throw new ProblemError(elfProblems.setting_unknown({ name, file: object.file, names: settable(all) }, { file: object.file }));
       return changed(object.file, all, target, name, text);
     }, object.maps);
-    return {
-      ...object,
-      maps,
-      programs: object.programs.map((program) => ({ ...program, maps })),
-      otherPrograms: object.otherPrograms.map((program) => ({ ...program, maps })),
-    };
+    return withMaps(object, maps);
   });
 }
+
+/** The object with other declarations of its maps, in the same order: other sizes, other first values of global data. */
+export const withMaps = (object: ObjectFile, maps: readonly MapSpec[]): ObjectFile => ({
+  ...object,
+  maps,
+  programs: object.programs.map((program) => ({ ...program, maps })),
+  otherPrograms: object.otherPrograms.map((program) => ({ ...program, maps })),
+});
 
 /** Of the settings, those that name something in the object: for a run over several objects. A setting that is none is a Problem. */
 export const settingsFor = (object: ObjectFile, settings: readonly string[]): Result<string[]> =>

@@ -24,6 +24,7 @@ export const problems = defineProblems({
     hint: "give the map's name with --map NAME={file}, or put the contents under its name",
   },
   option_file_unreadable: { message: "{option} {path} cannot be read: {reason}" },
+  skeleton_name: { message: "--name {name} is no name for a type", hint: "letters and digits, a letter first", exit: 2 },
   dump_wasm_none: {
     message: "{name} of {file} is not an XDP or TC program: only those are compiled",
     hint: "dump shows the types of all programs",
