@@ -4,6 +4,8 @@
  */
 import {
   BPF_F_INGRESS,
+  CpuBlock_next_hop,
+  CpuBlock_next_hop_family,
   CpuBlock_poll_state,
   CpuBlock_redirect_flags,
   CpuBlock_redirect_index,
@@ -18,8 +20,11 @@ import {
   EINVAL,
   ENETDOWN,
   ENOMEM,
+  ENOTSUPP,
   EOPNOTSUPP,
   ETH_HLEN,
+  ETH_P_IP,
+  ETH_P_IPV6,
   FATE_ABORTED,
   FATE_CONSUMED,
   FATE_DROP,
@@ -82,6 +87,7 @@ import {
   SkBuff_len,
   SkBuff_pkt_type,
   SkBuff_priority,
+  SkBuff_protocol,
   SkBuff_queue_mapping,
   SkBuff_redirected,
   SkBuff_tstamp,
@@ -102,6 +108,7 @@ import {
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
 import { deviceByIndex } from "../runtime/devices.as";
+import { addressNamedHop, addressRoutedHop } from "../stack/nextHop.as";
 import { skbReceive } from "../tc/receive.as";
 import { skbVlanUntag } from "../tc/vlan.as";
 import { copyBytes, frameLimit, skbIsSound, takeEdges, takeFrame } from "./frames.as";
@@ -271,8 +278,27 @@ function redirectSkb(state: u32, frame: u32): void {
   store<u32>(block, REDIRECT_NONE, CpuBlock_redirect_kind);
   store<u32>(block, 0, CpuBlock_redirect_flags);
   if (device == 0) lose(state, frame, FATE_DROP, REASON_TC_REDIRECT_ERR, -EINVAL);
-  else if (kind == REDIRECT_NEIGH || kind == REDIRECT_PEER) lose(state, frame, FATE_DROP, REASON_TC_REDIRECT_ERR, -EOPNOTSUPP);
+  else if (kind == REDIRECT_PEER) lose(state, frame, FATE_DROP, REASON_TC_REDIRECT_ERR, -EOPNOTSUPP);
+  else if (kind == REDIRECT_NEIGH) toNeighbour(state, frame, device, flags != 0);
   else forward(state, frame, device, flags);
+}
+
+/** __bpf_redirect_neigh: out through `device`, with the MAC addresses for the next hop; without a neighbour that is known it is lost. */
+function toNeighbour(state: u32, frame: u32, device: u32, named: bool): void {
+  const skb = frame + FRAME_SKB;
+  const ethernet = load<u32>(skb, SkBuff_data);
+  const protocol = u32(bswap<u16>(load<u16>(skb, SkBuff_protocol)));
+  const isIp = protocol == ETH_P_IP || protocol == ETH_P_IPV6;
+  let error = -i32(ENOTSUPP);
+  // Not to a group of the link it came from.
+  if (isIp && (load<u8>(ethernet) & 1) == 0) {
+    error =
+      named
+        ? addressNamedHop(ethernet, device, load<u32>(cpu, CpuBlock_next_hop_family), cpu + CpuBlock_next_hop)
+        : addressRoutedHop(ethernet, ethernet + ETH_HLEN, device, protocol == ETH_P_IPV6);
+  }
+  if (error != 0) lose(state, frame, FATE_DROP, REASON_TC_REDIRECT_ERR, error);
+  else toEgress(state, frame, device);
 }
 
 /** __bpf_redirect: to the ingress of `device` with BPF_F_INGRESS, else out through it. */

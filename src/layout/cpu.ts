@@ -11,7 +11,7 @@ export const REDIRECT_IFINDEX = 1;
 export const REDIRECT_MAP = 2;
 /** bpf_redirect_map with BPF_F_BROADCAST. */
 export const REDIRECT_BROADCAST = 3;
-/** bpf_redirect_neigh: `redirect_index` is an ifindex, and the next hop (when `next_hop_family` is not 0) stands in the CPU block. TC only. */
+/** bpf_redirect_neigh: `redirect_index` is an ifindex; `redirect_flags` is 1 when the program named a next hop, which stands in the CPU block. TC only. */
 export const REDIRECT_NEIGH = 4;
 /** bpf_redirect_peer: `redirect_index` is the ifindex of the device whose peer takes the frame at ingress. TC only. */
 export const REDIRECT_PEER = 5;
@@ -56,7 +56,7 @@ export const CpuBlock = defineStruct("cpu_block", {
   /** Address of the entry (devmap, cpumap, xskmap) that bpf_redirect_map found. */
   redirect_entry: u32,
   redirect_map_id: u32,
-  /** bpf_redirect_neigh: AF_INET or AF_INET6 when the program named a next hop, else 0; its address in network byte order. */
+  /** The next hop that the program named to bpf_redirect_neigh: its family as the program gave it, its address in network byte order. */
   next_hop_family: u32,
   next_hop: bytes(16),
 

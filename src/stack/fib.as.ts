@@ -98,14 +98,14 @@ function leavesThrough(route: u32, ifindex: u32): bool {
 }
 
 /** IPv4: the best route, and with an output device the best one that leaves through it, however short its prefix. */
-function match4(root: u32, address: u32, output: u32): u32 {
+export function match4(root: u32, address: u32, output: u32): u32 {
   let route = matchRoute(root, address);
   if (output != 0) while (route != 0 && !leavesThrough(route, output)) route = load<u32>(route, Route_next);
   return route;
 }
 
 /** IPv6: the longest prefix decides; among its routes of the lowest metric one through the stated device is preferred. */
-function match6(root: u32, address: u32, preferred: u32): u32 {
+export function match6(root: u32, address: u32, preferred: u32): u32 {
   const best = matchRoute(root, address);
   if (best == 0) return 0;
   const length = load<u32>(best, Route_prefix_length);

@@ -34,13 +34,11 @@ export function skbRedirect(ifindex: u32, flags: u64): i32 {
 /** bpf_redirect_neigh: to egress, with the MAC addresses that the neighbour table gives for the next hop. */
 export function skbRedirectNeigh(ifindex: u32, parameters: u32, length: u32, flags: u64): i32 {
   if ((length != 0 && length < REDIR_NEIGH_SIZE) || flags != 0) return TC_ACT_SHOT;
-  if (length == 0) {
-    store<u32>(cpu, 0, CpuBlock_next_hop_family);
-  } else {
+  if (length != 0) {
     store<u32>(cpu, load<u32>(parameters), CpuBlock_next_hop_family);
     memory.copy(cpu + CpuBlock_next_hop, parameters + 4, 16);
   }
-  return remember(REDIRECT_NEIGH, ifindex, 0);
+  return remember(REDIRECT_NEIGH, ifindex, u32(length != 0));
 }
 
 /** bpf_redirect_peer: to the ingress of a device's peer, in its network namespace. */
