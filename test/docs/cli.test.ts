@@ -3,6 +3,26 @@ import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { commandLine } from "../../src/cli/commandLine.node.ts";
 
+/** What stands behind a command's help. */
+const notes: ReadonlyMap<string, readonly string[]> = new Map([
+  [
+    "conformance",
+    [
+      "The [bpf_conformance](https://github.com/Alan-Jowett/bpf_conformance) suite starts its plugin as `PLUGIN [MEMORY] [OPTIONS]`, so a script of one line is one:",
+      "",
+      "```",
+      "#!/bin/sh",
+      'exec xdplane conformance --plugin "$@"',
+      "```",
+      "",
+      "`bpf_conformance_runner --test_file_directory tests --plugin_path ./plugin --cpu_version v4` then runs it; `--plugin_options` may give `--engine interp`. The program runs as an XDP",
+      "program, and may call what XDP programs may. What the verifier refuses and runs that trap are told on standard error, with exit codes 4 and 3. ELF files (`--elf true`) are not taken:",
+      "their program would stand in a section that holds none.",
+      "",
+    ],
+  ],
+]);
+
 /** docs/cli.md: the help of every command, as the program prints it. */
 function commandPage(): string {
   const program = commandLine();
@@ -18,7 +38,7 @@ function commandPage(): string {
     "",
     ...help(program),
   ];
-  for (const command of program.commands) lines.push(`## xdplane ${command.name()}`, "", ...help(command));
+  for (const command of program.commands) lines.push(`## xdplane ${command.name()}`, "", ...help(command), ...(notes.get(command.name()) ?? []));
   return lines.join("\n");
 }
 

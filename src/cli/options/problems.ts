@@ -35,6 +35,16 @@ export const problems = defineProblems({
     hint: "give an object that clang --target=bpf has made, or convert a capture with editcap -F pcapng IN OUT",
   },
   dump_option: { message: "{option} is for {wanted}, and this is {given}", exit: 2 },
+  conformance_no_file: {
+    message: "conformance was given no file",
+    hint: "name files of recorded cases, or give --plugin to be a plugin of the bpf_conformance suite",
+    exit: 2,
+  },
+  plugin_arguments: {
+    message: "--plugin takes one argument, the memory, and was given {count}",
+    hint: "put the hex digits of the memory in quotes",
+    exit: 2,
+  },
   conformance_no_case: {
     message: "no case was run: {files} hold none {which}",
     hint: "without --feature the table names the features that the cases use",

@@ -1,6 +1,6 @@
 import type { MapSpec, ProgramType } from "../../bpf/spec.ts";
 import { verify } from "../../bpf/verifier/index.ts";
-import { CpuBlock, helperNames, TRAP_BUDGET, TRAP_DEPTH, TRAP_HELPER } from "../../layout/index.ts";
+import { CpuBlock } from "../../layout/index.ts";
 import { ProblemError } from "../../problem/index.ts";
 import {
   type BpfMap,
@@ -22,6 +22,7 @@ import { type CaseMap, fillMap } from "./fill.ts";
 import type { Verdict } from "./report.ts";
 import { fromHex, type Row } from "./row.ts";
 import { mapSpecOf, programSpecOf } from "./spec.ts";
+import { trapReason } from "./trapReason.ts";
 
 /** CPUs of the machine that the cases were recorded on; programs ran on CPU 0. */
 const CPUS = 2;
@@ -138,13 +139,9 @@ export class CaseMachine {
 
   /** What a trap says; what is not built is thrown on. */
   #trap(error: WebAssembly.RuntimeError): string {
-    const cpu = (this.#runtime.exports.cpu as WebAssembly.Global).value as number;
-    const trap = CpuBlock.read(this.#memory.view, cpu, "trap");
-    const detail = CpuBlock.read(this.#memory.view, cpu, "trap_detail");
-    if (trap === TRAP_HELPER) throw new NotBuilt(`${helperNames.get(detail) ?? `helper or kfunc ${detail}`} is not built`);
-    if (trap === TRAP_BUDGET) return "trap: the run used up its fuel";
-    if (trap === TRAP_DEPTH) return "trap: nested too deeply";
-    return `trap: ${error.message}`;
+    const { text, unbuilt } = trapReason(this.#memory, this.#runtime, error);
+    if (unbuilt) throw new NotBuilt(text);
+    return `trap: ${text}`;
   }
 
   /** Rejected cases wait for the verifier; what the structural checks say of them is told all the same. */

@@ -13,4 +13,10 @@ export const problems = defineProblems({
     message: "this line describes a topology of hosts, which conformance does not run yet",
     hint: "recorded cases have prog_type xdp or tc",
   },
+  plugin_program: {
+    message: "standard input holds no program: {bytes} bytes in hex",
+    hint: "give instructions of 8 bytes each, as pairs of hex digits",
+  },
+  plugin_memory: { message: "the memory is not given in hex", hint: "give bytes as pairs of hex digits: '00 0a ff'" },
+  plugin_trap: { message: "the program ended with a trap: {reason}" },
 });
