@@ -42,6 +42,9 @@ interface PendingStore {
 
 const SIZES = [8, 4, 2] as const;
 
+/** Stores that wait for their neighbours: each new one is compared with all of them. */
+const MOST_PENDING = 64;
+
 /**
  * Puts accesses together that compilers split because they could not know the alignment: bytes that are loaded from neighbouring addresses, shifted and
  * or-ed become one load; neighbouring bytes of one value that are stored one by one become one store. Works within basic blocks, between which memory is
@@ -75,8 +78,10 @@ class BlockMerger {
   readonly #live: number;
   readonly #helpers: ReadonlyMap<number, HelperSpec>;
   readonly #current: Definition[];
+  /** By place in the block: what an instruction made, and the definitions that it used. */
   readonly #made: (Definition | undefined)[] = [];
   readonly #usedBy: Definition[][] = [];
+  #mergedLoads = false;
   /** Grows with everything that may change memory. */
   #epoch = 0;
   #pending: PendingStore[] = [];
@@ -102,8 +107,7 @@ class BlockMerger {
     const { start, end } = this.#block;
     for (let at = start; at < end; at++) this.#forward(this.#operations[at]!, at);
     this.#flush();
-    if (this.#replaced.size === 0 && !this.#made.some((definition) => definition?.merged !== undefined)) return;
-    this.#backward();
+    if (this.#replaced.size > 0 || this.#mergedLoads) this.#backward();
   }
 
   #forward(operation: Operation, at: number): void {
@@ -111,15 +115,13 @@ class BlockMerger {
     const uses: Definition[] = [];
     for (let register = 0; register <= 10; register++) if ((reads & (1 << register)) !== 0) uses.push(this.#current[register]!);
     for (const used of uses) used.users++;
-    this.#usedBy[at] = uses;
+    this.#usedBy.push(uses);
     if (operation.kind === "store") this.#addStore(operation, at);
     else if (operation.kind !== "alu" && operation.kind !== "constant" && operation.kind !== "continuation") this.#flush();
     const target = writtenBy(operation);
-    if (target !== undefined) {
-      const definition = this.#define(operation, at, uses);
-      this.#made[at] = definition;
-      this.#current[target] = definition;
-    }
+    const definition = target === undefined ? undefined : this.#define(operation, at, uses);
+    this.#made.push(definition);
+    if (target !== undefined && definition !== undefined) this.#current[target] = definition;
     if (changesMemory(operation)) this.#epoch++;
   }
 
@@ -194,6 +196,7 @@ class BlockMerger {
       signed: false,
     };
     definition.merged = { operation: load, uses: [pointer] };
+    this.#mergedLoads = true;
   }
 
   #addStore(operation: Store, instruction: number): void {
@@ -206,7 +209,7 @@ class BlockMerger {
     const store: PendingStore = { instruction, operation, root, at: delta + operation.offset, value };
     const apart = (other: PendingStore) =>
       other.root === root && (store.at >= other.at + other.operation.bytes || other.at >= store.at + operation.bytes);
-    if (!this.#pending.every(apart)) this.#flush();
+    if (this.#pending.length === MOST_PENDING || !this.#pending.every(apart)) this.#flush();
     this.#pending.push(store);
   }
 
@@ -251,7 +254,7 @@ class BlockMerger {
     for (const [register, definition] of this.#current.entries()) if ((this.#live & (1 << register)) !== 0) needed.add(definition);
     for (let at = end - 1; at >= start; at--) {
       const operation = this.#operations[at]!;
-      const definition = this.#made[at];
+      const definition = this.#made[at - start];
       const pure = operation.kind === "alu" || operation.kind === "load";
       const dispensable = pure && definition !== undefined && definition.users > 0 && !needed.has(definition);
       if (this.#dropped.has(at) || dispensable) {
@@ -260,7 +263,7 @@ class BlockMerger {
       }
       const replacement = this.#replaced.get(at) ?? definition?.merged?.operation;
       if (replacement !== undefined) this.#operations[at] = replacement;
-      need(definition?.merged?.uses ?? this.#usedBy[at]!);
+      need(definition?.merged?.uses ?? this.#usedBy[at - start]!);
     }
   }
 }
