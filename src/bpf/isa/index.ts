@@ -3,6 +3,7 @@ export { assemble, type Symbols } from "./assemble.ts";
 export { type Dialect, disassemble, type ListedInstruction, listInstructions, type Names } from "./disassemble.ts";
 export {
   decode,
+  decodeSlots,
   encode,
   INSTRUCTION_SIZE,
   type Instruction,

@@ -49,13 +49,19 @@ export function readSlots(bytes: Uint8Array): Slot[] {
  * The instructions of a program by slot. Undefined stands in the second slot of every ld_imm64, and where no row of the table fits;
  * a program that went through the verifier has only the former.
  */
-export function decode(bytes: Uint8Array): (Instruction | undefined)[] {
-  const slots = readSlots(bytes);
+export const decode = (bytes: Uint8Array): (Instruction | undefined)[] => decodeSlots(readSlots(bytes));
+
+/** The same of slots that were read before. */
+export function decodeSlots(slots: readonly Slot[]): (Instruction | undefined)[] {
   const instructions: (Instruction | undefined)[] = new Array(slots.length).fill(undefined);
   for (let index = 0; index < slots.length; index++) {
     const slot = slots[index] as Slot;
     const row = rowOf(slot);
-    if (row !== undefined) instructions[index] = { ...slot, row };
+    if (row !== undefined) {
+      // Field by field: a spread takes several times as long, and programs may have a million instructions.
+      const { code, dst, src, offset, imm, high } = slot;
+      instructions[index] = { index, code, dst, src, offset, imm, high, row };
+    }
     if (slot.code === LOAD_IMMEDIATE_64) index++;
   }
   return instructions;

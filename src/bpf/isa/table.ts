@@ -13,12 +13,15 @@ export const rowsOfCode = (code: number): readonly InstructionRow[] => byCode[co
 
 /** The row of an instruction, by its code and by the fields that tell rows of one code apart; undefined when there is none. */
 export function rowOf(fields: { code: number; src: number; offset: number; imm: number }): InstructionRow | undefined {
-  return rowsOfCode(fields.code).find(
-    (row) =>
+  for (const row of rowsOfCode(fields.code)) {
+    if (
       (row.src === undefined || row.src === fields.src) &&
       (row.offset === undefined || row.offset === fields.offset) &&
-      (row.imm === undefined || row.imm === fields.imm),
-  );
+      (row.imm === undefined || row.imm === fields.imm)
+    )
+      return row;
+  }
+  return undefined;
 }
 
 /** Which fields of an instruction mean something; the others must be 0. `high` is the immediate of the second slot of ld_imm64. */

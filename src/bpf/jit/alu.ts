@@ -6,20 +6,17 @@ import { comparesWithNull, type Operation, type Source } from "./operation.ts";
 /** Operations for the context's code at a width; made once for each. */
 export class AluWriter {
   readonly #context: FunctionContext;
-  readonly #operations = new Map<string, ExpressionOperations>();
+  /** Of 32 bits and of 64, each plain and negated. */
+  readonly #operations: (ExpressionOperations | undefined)[] = [];
 
   constructor(context: FunctionContext) {
     this.#context = context;
   }
 
   #at(width: 32 | 64, negated: boolean): ExpressionOperations {
-    const key = `${width}${negated}`;
-    let operations = this.#operations.get(key);
-    if (operations === undefined) {
-      operations = expressionOperations(this.#context.code, width, negated, this.#context.scratch);
-      this.#operations.set(key, operations);
-    }
-    return operations;
+    const index = (width === 64 ? 2 : 0) + (negated ? 1 : 0);
+    this.#operations[index] ??= expressionOperations(this.#context.code, width, negated, this.#context.scratch);
+    return this.#operations[index];
   }
 
   #register(register: number, width: 32 | 64): Expression {

@@ -1,7 +1,7 @@
 import type { FunctionGraph } from "./blocks.ts";
 import { isInline } from "./calls.ts";
 import type { ProgramContext } from "./context.ts";
-import { type CallFacts, copyState, emptyState, factOf, joinState, MAP_LOOKUP_ELEM, type State, sameState, transfer } from "./facts.ts";
+import { type CallFacts, copyState, emptyState, factOf, forgetFrame, joinState, MAP_LOOKUP_ELEM, type State, sameState, transfer } from "./facts.ts";
 import type { Graph, Order } from "./graph.ts";
 import { arrayInR1, keyStore, lookupFact } from "./lookup.ts";
 import { comparesWithNull, type Operation } from "./operation.ts";
@@ -49,7 +49,7 @@ export function analyzeFunction(
     changed[target] = 1;
     if (known !== undefined && !single) return;
     entries[target] = copyState(state);
-    if (!single) entries[target].frame.clear();
+    if (!single) forgetFrame(entries[target]);
   };
   for (let pending = true; pending; ) {
     pending = false;
@@ -69,8 +69,10 @@ export function analyzeFunction(
           transfer(state, operation, instruction, rules);
         }
       }
-      for (const [index, target] of successors[node]!.entries()) {
-        flow(target, block === undefined ? state : refine(state, operations[block.end - 1]!, index === 0));
+      const targets = successors[node]!;
+      for (let way = 0; way < targets.length; way++) {
+        const target = targets[way]!;
+        flow(target, block === undefined ? state : refine(state, operations[block.end - 1]!, way === 0));
         if (changed[target] === 1 && order.rank[target]! <= order.rank[node]!) pending = true;
       }
     }

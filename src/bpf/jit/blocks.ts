@@ -44,19 +44,21 @@ export function findBlocks(
     leads[at + 1 - start] = 1;
   }
   const blocks: Block[] = [];
-  const nodeAt = new Map<number, number>();
+  /** By place in the function: the node whose block begins there. */
+  const nodeAt = new Int32Array(end - start + 1);
   let first = start;
   for (let at = start + 1; at <= end; at++) {
     const inside = operations[at]?.kind === "continuation";
     if (at < end && leads[at - start] === 0 && (at - first < longest || inside)) continue;
-    nodeAt.set(first, blocks.push({ start: first, end: at }));
+    nodeAt[first - start] = blocks.push({ start: first, end: at });
     first = at;
   }
   const successors = [[1]];
   for (const block of blocks) {
     const last = block.end - 1;
     const targets = targetsOf(operations[last]!, last) ?? [block.end];
-    successors.push(targets.map((target) => nodeAt.get(target)!));
+    for (let way = 0; way < targets.length; way++) targets[way] = nodeAt[targets[way]! - start]!;
+    successors.push(targets);
   }
   return { blocks, successors, dispatches: new Set(), labels: new Map() };
 }

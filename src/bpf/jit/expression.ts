@@ -36,19 +36,23 @@ export function expressionOperations(
   scratch: (type: "i32" | "i64") => number,
 ): ExpressionOperations {
   const type = `i${width}` as const;
-  const op = (suffix: Suffix) => code.op(`${type}.${suffix}` as PlainName as Parameters<CodeWriter["op"]>[0]);
+  // Names are put together once, not for every instruction that is written.
+  const nameOf = (suffix: Suffix) => `${type}.${suffix}` as PlainName as Parameters<CodeWriter["op"]>[0];
+  const op = (suffix: Suffix) => code.op(nameOf(suffix));
   const constant = (value: number): Expression => ({ push: () => (width === 64 ? code.i64(value) : code.i32(value | 0)), constant: value });
-  const binary =
-    (suffix: Suffix) =>
-    (a: Expression, b: Expression): Expression => ({
+  const binary = (suffix: Suffix) => {
+    const name = nameOf(suffix);
+    return (a: Expression, b: Expression): Expression => ({
       push: () => {
         a.push();
         b.push();
-        op(suffix);
+        code.op(name);
       },
     });
+  };
   const compare = (suffix: keyof typeof opposite) => {
     const written = negated ? opposite[suffix] : suffix;
+    const name = nameOf(written);
     return (a: Expression, b: Expression): Expression => ({
       push: () => {
         a.push();
@@ -57,7 +61,7 @@ export function expressionOperations(
           return;
         }
         b.push();
-        op(written);
+        code.op(name);
       },
     });
   };

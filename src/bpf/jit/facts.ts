@@ -24,12 +24,50 @@ export interface Stored {
 /** Facts at one point of a function. Only r0..r9; r10 is the frame itself. */
 export interface State {
   readonly registers: (Value | undefined)[];
-  readonly frame: Map<number, Stored>;
+  /** In the order of the stores. Copies of a state share it: only `ownFrame` may be changed, most blocks store nothing. */
+  frame: ReadonlyMap<number, Stored>;
+  /** `frame`, once this state has one that no other has. */
+  ownFrame: Map<number, Stored> | undefined;
 }
 
-export const emptyState = (): State => ({ registers: new Array<undefined>(10), frame: new Map() });
+/** Places of the frame that are followed at once: each block that stores copies them. The one that was stored to first is forgotten first. */
+const MOST_STORED = 32;
 
-export const copyState = ({ registers, frame }: State): State => ({ registers: registers.slice(), frame: new Map(frame) });
+const NOTHING_STORED: ReadonlyMap<number, Stored> = new Map();
+
+export const emptyState = (): State => ({ registers: new Array<undefined>(10), frame: NOTHING_STORED, ownFrame: undefined });
+
+/** A copy with facts of its own; neither may change the frame's in place from here on. */
+export function copyState(state: State): State {
+  const { registers, frame } = state;
+  state.ownFrame = undefined;
+  return { registers: registers.slice(), frame, ownFrame: undefined };
+}
+
+/** What the frame holds is not known any more. */
+export function forgetFrame(state: State): void {
+  state.frame = NOTHING_STORED;
+  state.ownFrame = undefined;
+}
+
+function changeFrame(state: State): Map<number, Stored> {
+  if (state.ownFrame === undefined) {
+    state.ownFrame = new Map(state.frame);
+    state.frame = state.ownFrame;
+  }
+  return state.ownFrame;
+}
+
+function noteStore(state: State, at: number, stored: Stored): void {
+  const frame = changeFrame(state);
+  frame.delete(at);
+  frame.set(at, stored);
+  if (frame.size <= MOST_STORED) return;
+  for (const oldest of frame.keys()) {
+    frame.delete(oldest);
+    return;
+  }
+}
 
 const FRAME: Value = { kind: "frame", offset: 0 };
 
@@ -59,7 +97,7 @@ function sameValue(a: Value | undefined, b: Value | undefined): boolean {
 /** Keeps in `into` what also holds in `other`; true when that was less. What the frame holds is not carried over joins. */
 export function joinState(into: State, other: State): boolean {
   let changed = into.frame.size > 0;
-  into.frame.clear();
+  forgetFrame(into);
   for (let register = 0; register < 10; register++) {
     const value = into.registers[register];
     if (value === undefined || sameValue(value, other.registers[register])) continue;
@@ -70,6 +108,7 @@ export function joinState(into: State, other: State): boolean {
 }
 
 export function sameState(a: State, b: State): boolean {
+  if (a.frame === b.frame) return a.registers.every((value, register) => sameValue(value, b.registers[register]));
   if (a.frame.size !== b.frame.size || a.registers.some((value, register) => !sameValue(value, b.registers[register]))) return false;
   for (const [at, stored] of a.frame) {
     const other = b.frame.get(at);
@@ -119,12 +158,12 @@ function aluValue(state: State, operation: Extract<Operation, { kind: "alu" }>):
 /** Forgets what a store of `bytes` at `base + offset` may have overwritten in the frame. */
 function overwrite(state: State, base: Value | undefined, offset: number, bytes: number): void {
   if (base === undefined || base.kind === "constant" || base.kind === "map") {
-    state.frame.clear();
+    forgetFrame(state);
     return;
   }
   if (base.kind !== "frame") return;
   const from = base.offset + offset;
-  for (const [at, stored] of state.frame) if (at < from + bytes && from < at + stored.bytes) state.frame.delete(at);
+  for (const [at, stored] of state.frame) if (at < from + bytes && from < at + stored.bytes) changeFrame(state).delete(at);
 }
 
 /** What facts follow from calls. */
@@ -141,7 +180,7 @@ export const MAP_LOOKUP_ELEM = 1;
 
 /** Brings the facts from before an instruction to behind it. */
 export function transfer(state: State, operation: Operation, instruction: number, facts: CallFacts): void {
-  const { registers, frame } = state;
+  const { registers } = state;
   switch (operation.kind) {
     case "alu":
       registers[operation.dst] = aluValue(state, operation);
@@ -165,7 +204,7 @@ export function transfer(state: State, operation: Operation, instruction: number
     }
     case "load": {
       const base = factOf(state, operation.base);
-      const stored = base?.kind === "frame" ? frame.get(base.offset + operation.offset) : undefined;
+      const stored = base?.kind === "frame" ? state.frame.get(base.offset + operation.offset) : undefined;
       registers[operation.dst] = stored?.bytes === 8 && operation.bytes === 8 ? stored.value : undefined;
       return;
     }
@@ -173,7 +212,7 @@ export function transfer(state: State, operation: Operation, instruction: number
       const base = factOf(state, operation.base);
       overwrite(state, base, operation.offset, operation.bytes);
       if (base?.kind === "frame")
-        frame.set(base.offset + operation.offset, {
+        noteStore(state, base.offset + operation.offset, {
           bytes: operation.bytes,
           instruction,
           value: sourceValue(state, operation.source),
@@ -189,14 +228,14 @@ export function transfer(state: State, operation: Operation, instruction: number
       else if (operation.fetch) registers[operation.src] = undefined;
       return;
     case "helper": {
-      if (!facts.leavesFrame(state, operation.id)) frame.clear();
+      if (!facts.leavesFrame(state, operation.id)) forgetFrame(state);
       registers[0] = operation.id === MAP_LOOKUP_ELEM ? facts.lookup(state) : undefined;
       return;
     }
     case "kfunc":
     case "call":
     case "packetLoad":
-      frame.clear();
+      forgetFrame(state);
       registers[0] = undefined;
       return;
     default:

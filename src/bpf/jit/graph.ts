@@ -43,7 +43,8 @@ export function orderNodes({ successors }: Graph): Order {
   }
   const nodes = Int32Array.from(postorder.reverse());
   const predecessorStart = new Int32Array(count + 1);
-  for (const [position, node] of nodes.entries()) {
+  for (let position = 0; position < nodes.length; position++) {
+    const node = nodes[position]!;
     rank[node] = position;
     for (const target of successors[node]!) predecessorStart[target + 1]!++;
   }

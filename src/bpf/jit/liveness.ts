@@ -23,16 +23,29 @@ export function liveBehindBlocks(
       read[index]! |= readsOf(operation, helpers);
     }
   }
+  // From the last block to the first, which is all that code without loops needs; then whatever leads to a block whose answer grew.
   const behind = new Uint16Array(count);
-  for (let changed = true; changed; ) {
-    changed = false;
-    for (let index = count - 1; index >= 0; index--) {
-      let live = 0;
-      for (const node of successors[index + 1]!) live |= read[node - 1]! | (behind[node - 1]! & ~written[node - 1]!);
-      if (live === behind[index]) continue;
-      behind[index] = live;
-      changed = true;
+  const before = predecessorsOf(successors, count);
+  const stack = Array.from({ length: count }, (_, index) => index);
+  const isPending = new Uint8Array(count).fill(1);
+  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
+    isPending[index] = 0;
+    let live = 0;
+    for (const node of successors[index + 1]!) live |= read[node - 1]! | (behind[node - 1]! & ~written[node - 1]!);
+    if (live === behind[index]) continue;
+    behind[index] = live;
+    for (const from of before[index]!) {
+      if (isPending[from] === 1) continue;
+      isPending[from] = 1;
+      stack.push(from);
     }
   }
   return behind;
+}
+
+/** For each block those that lead to it. */
+function predecessorsOf(successors: FunctionGraph["successors"], count: number): number[][] {
+  const before: number[][] = Array.from({ length: count }, () => []);
+  for (let index = 0; index < count; index++) for (const node of successors[index + 1]!) before[node - 1]!.push(index);
+  return before;
 }

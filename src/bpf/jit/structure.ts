@@ -73,8 +73,8 @@ function subtreeSizes({ nodes }: Order, { parent }: Dominators): Int32Array {
   return sizes;
 }
 
-type Task = { readonly kind: "node"; readonly node: number } | { readonly kind: "end" };
-const END: Task = { kind: "end" };
+/** Stands among nodes for the end of the innermost block. */
+const END = -1;
 
 /**
  * Writes the whole graph as structured control flow, every node once. Falls off the end of the code nowhere. Time and nesting grow with the
@@ -85,26 +85,29 @@ export function emitStructured(graph: StructuredGraph, code: CodeWriter, nodeCod
   const { inside, behind, labelled } = placeTargets(graph);
   const sizes = subtreeSizes(order, dominators);
   const { rank } = order;
-  const forward = new Map<number, Label>();
-  const backward = new Map<number, Label>();
+  /** By node: the block whose end it stands behind, and the loop that it is the header of. */
+  const forward: Label[] = new Array(successors.length).fill(0);
+  const backward: Label[] = new Array(successors.length).fill(0);
   const open: Label[] = [];
-  const tasks: Task[] = [{ kind: "node", node: 0 }];
+  /** What is still to be written, last first: nodes, and ends of blocks. */
+  const tasks = [0];
 
   const openBlocks = (targets: readonly number[] | undefined) => {
-    for (const target of targets ?? []) {
+    if (targets === undefined) return;
+    for (const target of targets) {
       const label = code.block();
       open.push(label);
-      forward.set(target, label);
-      tasks.push({ kind: "node", node: target }, END);
+      forward[target] = label;
+      tasks.push(target, END);
     }
   };
   const labelOf = (from: number, target: number): Label | undefined => {
-    if (rank[target]! <= rank[from]!) return backward.get(target)!;
-    return labelled[target] === 1 ? forward.get(target)! : undefined;
+    if (rank[target]! <= rank[from]!) return backward[target]!;
+    return labelled[target] === 1 ? forward[target]! : undefined;
   };
   const go = (from: number, target: number) => {
     const label = labelOf(from, target);
-    if (label === undefined) tasks.push({ kind: "node", node: target });
+    if (label === undefined) tasks.push(target);
     // Falling out of the innermost block is the same as branching to its end.
     else if (label !== open[open.length - 1] || rank[target]! <= rank[from]!) code.br(label);
   };
@@ -124,23 +127,22 @@ export function emitStructured(graph: StructuredGraph, code: CodeWriter, nodeCod
       nodeCode.condition(node, !nestTaken);
       open.push(code.if());
       const [nested, next] = nestTaken ? [taken, otherwise] : [otherwise, taken];
-      tasks.push({ kind: "node", node: next }, END, { kind: "node", node: nested });
+      tasks.push(next, END, nested);
     }
   };
 
   while (tasks.length > 0) {
-    const task = tasks.pop()!;
-    if (task.kind === "end") {
+    const node = tasks.pop()!;
+    if (node === END) {
       code.end();
       open.pop();
       continue;
     }
-    const { node } = task;
     if (loops.header[node] === node) {
       openBlocks(behind[node]);
       const label = code.loop();
       open.push(label);
-      backward.set(node, label);
+      backward[node] = label;
       tasks.push(END);
     }
     openBlocks(inside[node]);

@@ -29,7 +29,7 @@ export function fuelCosts({ instructions, functions, spec, type }: VerifiedProgr
   };
   /** Weight of all instructions in front of each. */
   const before = new Float64Array(instructions.length + 1);
-  for (const [index, instruction] of instructions.entries()) before[index + 1] = before[index]! + weigh(instruction);
+  for (let index = 0; index < instructions.length; index++) before[index + 1] = before[index]! + weigh(instructions[index]);
   const loops = new Map<number, number>();
   for (const instruction of instructions) {
     if (instruction === undefined || !jumps.has(instruction.row.kind)) continue;

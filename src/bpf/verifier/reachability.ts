@@ -1,15 +1,11 @@
 import { type Instruction, LOAD_IMMEDIATE_64, type Slot, targetOf } from "../isa/index.ts";
 import { Rejected } from "./rejection.ts";
 
-/** Where control may go from a slot: the next instruction, a jump's target, and the function that is called or referred to. */
-function successorsOf(slot: Slot, instruction: Instruction | undefined): number[] {
-  if (instruction === undefined) return [slot.index + 1];
-  const { row } = instruction;
-  if (row.kind === "exit") return [];
-  const target = targetOf(instruction);
-  if (row.kind === "jump") return [target as number];
-  const next = slot.index + (slot.code === LOAD_IMMEDIATE_64 ? 2 : 1);
-  return target === undefined ? [next] : [next, target];
+/** The slot behind an instruction, if control may go on there. */
+function nextOf({ index, code }: Slot, instruction: Instruction | undefined): number | undefined {
+  const kind = instruction?.row.kind;
+  if (kind === "exit" || kind === "jump") return undefined;
+  return index + (instruction !== undefined && code === LOAD_IMMEDIATE_64 ? 2 : 1);
 }
 
 /** Every instruction can be reached from the program's start or the exception callback's, and no jump leads into a ld_imm64. kernel/bpf/verifier.c: check_cfg. */
@@ -20,13 +16,14 @@ export function checkReachability(
 ): void {
   const reached = new Uint8Array(slots.length);
   const pending = [0, ...(exceptionCallback === undefined ? [] : [exceptionCallback])];
-  for (const start of pending) reached[start] = 1;
-  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
-    const slot = slots[at] as Slot;
-    for (const next of successorsOf(slot, instructions[at])) {
-      if (next >= slots.length || reached[next] === 1) continue;
-      reached[next] = 1;
-      pending.push(next);
+  const isNew = (at: number): boolean => at < slots.length && reached[at] === 0;
+  for (let start = pending.pop(); start !== undefined; start = pending.pop()) {
+    // Straight on from there; the target of a jump, or the function that is called or referred to, waits.
+    for (let at: number | undefined = start; at !== undefined && isNew(at); at = nextOf(slots[at] as Slot, instructions[at])) {
+      reached[at] = 1;
+      const instruction: Instruction | undefined = instructions[at];
+      const target: number | undefined = instruction === undefined ? undefined : targetOf(instruction);
+      if (target !== undefined && isNew(target)) pending.push(target);
     }
   }
   for (let index = 0; index < slots.length; index++) {

@@ -1,5 +1,5 @@
 import { BPF_COMPLEXITY_LIMIT_INSNS } from "../../layout/index.ts";
-import { decode, type Instruction, readSlots, rowsOfCode, type Slot, targetOf } from "../isa/index.ts";
+import { decodeSlots, type Instruction, readSlots, rowsOfCode, type Slot, targetOf } from "../isa/index.ts";
 import { calledKfunc, type ProgramSpec, type ProgramType } from "../spec.ts";
 import { checkCallDepth } from "./callGraph.ts";
 import { type LiveCode, readsFrozenValues, withoutDeadCode } from "./deadCode.ts";
@@ -34,12 +34,12 @@ function check(spec: ProgramSpec, type: ProgramType): VerifiedProgram {
   const { exceptionCallback } = spec;
   const ranges = findFunctions(slots, exceptionCallback);
   checkFunctions(slots, ranges);
-  const decoded = decode(spec.instructions);
+  const decoded = decodeSlots(slots);
   checkFunctionInfo(spec, ranges, decoded);
   checkSlots(slots, spec.maps);
   checkReachability(slots, decoded, exceptionCallback);
   const faults = findFaults(slots, decoded, spec, type);
-  const formed = decoded.map((instruction, index) => instruction ?? formOf(slots[index] as Slot, faults));
+  const formed = faults.size === 0 ? decoded : decoded.map((instruction, index) => instruction ?? formOf(slots[index] as Slot, faults));
   checkCallDepth(describeFunctions(ranges, formed, spec));
   const { instructions, isLive } = liveCode(formed, spec, type, faults);
   for (const slot of faults.keys()) if (!isLive(slot)) faults.delete(slot);
@@ -90,7 +90,8 @@ function describeFunctions(
   const bodies = ranges.map(({ start, end }, number) => {
     const calls = new Set<number>();
     let loops = false;
-    for (const instruction of instructions.slice(start, end)) {
+    for (let at = start; at < end; at++) {
+      const instruction = instructions[at];
       if (instruction === undefined) continue;
       const target = targetOf(instruction);
       if (target === undefined) continue;
