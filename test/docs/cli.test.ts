@@ -38,7 +38,8 @@ function commandPage(): string {
     "",
     ...help(program),
   ];
-  for (const command of program.commands) lines.push(`## xdplane ${command.name()}`, "", ...help(command), ...(notes.get(command.name()) ?? []));
+  for (const command of program.commands)
+    lines.push(`## xdplane ${command.name()}`, "", ...help(command), ...(notes.get(command.name()) ?? []));
   return lines.join("\n");
 }
 

@@ -1,7 +1,18 @@
 import type { FunctionGraph } from "./blocks.ts";
 import { isInline } from "./calls.ts";
 import type { ProgramContext } from "./context.ts";
-import { type CallFacts, copyState, emptyState, factOf, forgetFrame, joinState, MAP_LOOKUP_ELEM, type State, sameState, transfer } from "./facts.ts";
+import {
+  type CallFacts,
+  copyState,
+  emptyState,
+  factOf,
+  forgetFrame,
+  joinState,
+  MAP_LOOKUP_ELEM,
+  type State,
+  sameState,
+  transfer,
+} from "./facts.ts";
 import type { Graph, Order } from "./graph.ts";
 import { arrayInR1, keyStore, lookupFact } from "./lookup.ts";
 import { comparesWithNull, type Operation } from "./operation.ts";
