@@ -1,4 +1,5 @@
-// Puts mutated captures, objects and map files through the command line: `npm run fuzz -- [--mutations N] [--seed S] [--kind capture|object|map] [--index I]`.
+// Puts mutated captures, objects and map files through the command line: `npm run fuzz -- [--mutations N] [--seed S] [--kind capture|object|map] [--first I] [--index I] [--seconds T]`.
+// The seed is random unless given, and printed; mutations are numbered from --first; after T seconds no more of a kind are begun.
 // Every run must end within five seconds with 0, 3 or 4, its memory bounded; a 3 or 4 names file and place; a 0 gives the same result twice. Exits with 1 if not.
 import { fork } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -16,13 +17,16 @@ const { values } = parseArgs({
     mutations: { type: "string", default: "300" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     kind: { type: "string", multiple: true, default: kindNames },
+    first: { type: "string", default: "0" },
     index: { type: "string" },
+    seconds: { type: "string", default: "Infinity" },
   },
 });
-const [count, seed] = [Number(values.mutations), Number(values.seed)];
+const [count, seed, seconds] = [Number(values.mutations), Number(values.seed), Number(values.seconds)];
+const first = Number(values.index ?? values.first);
 const unknown = values.kind.find((kind) => !kindNames.includes(kind));
-if (!Number.isInteger(count) || !Number.isInteger(seed) || unknown !== undefined) {
-  console.error(`usage: npm run fuzz -- [--mutations N] [--seed S] [--kind ${kindNames.join("|")}] [--index I]`);
+if (![count, seed, first].every(Number.isInteger) || Number.isNaN(seconds) || unknown !== undefined) {
+  console.error(`usage: npm run fuzz -- [--mutations N] [--seed S] [--kind ${kindNames.join("|")}] [--first I] [--index I] [--seconds T]`);
   process.exit(2);
 }
 
@@ -101,15 +105,15 @@ await bundle({
 const violations = [];
 const runners = Array.from({ length: Math.min(availableParallelism(), 4) }, () => new Runner());
 console.log(`seed ${seed}, ${count} mutations of each kind\n`);
-console.log("kind       exit 0   exit 3   exit 4   trapped   faults   slowest      most memory   time");
+console.log("kind       runs   exit 0   exit 3   exit 4   trapped   faults   slowest      most memory   time");
 for (const kind of values.kind) {
   const start = performance.now();
   const codes = new Map();
-  let [slowest, memory, faults, trapped, next] = [0, 0, 0, 0, Number(values.index ?? 0)];
-  const end = values.index === undefined ? count : next + 1;
+  let [slowest, memory, faults, trapped, next] = [0, 0, 0, 0, first];
+  const end = values.index === undefined ? first + count : first + 1;
   await Promise.all(
     runners.map(async (runner) => {
-      while (next < end) {
+      while (next < end && performance.now() - start < seconds * 1000) {
         const index = next++;
         const { code, ms, fault, rss, trapped: traps } = await runner.run({ kind, seed, index });
         codes.set(code, (codes.get(code) ?? 0) + 1);
@@ -124,10 +128,11 @@ for (const kind of values.kind) {
       }
     }),
   );
-  const share = (code) => `${(((codes.get(code) ?? 0) * 100) / (end - Number(values.index ?? 0))).toFixed(1)} %`.padStart(7);
+  const runs = next - first;
+  const share = (code) => `${(((codes.get(code) ?? 0) * 100) / runs).toFixed(1)} %`.padStart(7);
   const took = `${Math.round((performance.now() - start) / 1000)} s`;
   console.log(
-    `${kind.padEnd(9)} ${share(0)}  ${share(3)}  ${share(4)}  ${String(trapped).padStart(7)}  ${String(faults).padStart(7)}  ${`${Math.round(slowest)} ms`.padStart(8)}  ${`${Math.round(memory / 2 ** 20)} MiB`.padStart(14)}  ${took.padStart(5)}`,
+    `${kind.padEnd(8)} ${String(runs).padStart(6)}  ${share(0)}  ${share(3)}  ${share(4)}  ${String(trapped).padStart(7)}  ${String(faults).padStart(7)}  ${`${Math.round(slowest)} ms`.padStart(8)}  ${`${Math.round(memory / 2 ** 20)} MiB`.padStart(14)}  ${took.padStart(5)}`,
   );
 }
 for (const runner of runners) runner.end();
