@@ -7,7 +7,7 @@ import { xdpProgramType } from "../../xdp/index.ts";
 import { layOutLoopback } from "../testRun/index.ts";
 import { type CaseEngine, engines } from "./engine.ts";
 import { problems } from "./problems.ts";
-import { fromHex } from "./row.ts";
+import { fromHex, isHex } from "./row.ts";
 import { trapReason } from "./trapReason.ts";
 
 /** Bytes of one instruction. */
@@ -79,5 +79,5 @@ const specOf = (instructions: Uint8Array): ProgramSpec => ({
 /** Undefined where the text holds anything but pairs of hex digits and white space. */
 function hexBytes(text: string): Uint8Array | undefined {
   const digits = text.replaceAll(/\s+/g, "");
-  return /^([0-9a-f]{2})*$/i.test(digits) ? fromHex(digits) : undefined;
+  return isHex(digits) ? fromHex(digits) : undefined;
 }
