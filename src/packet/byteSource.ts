@@ -35,9 +35,16 @@ export function bytesFromStream(chunks: AsyncIterable<Uint8Array>): ByteSource {
     at += count;
     return count;
   };
+  let isReading = false;
+  let endReading = (): void => {};
+  const closed = new Promise<{ done: true }>((resolve) => {
+    endReading = () => resolve({ done: true });
+  });
   const pull = async (into: Uint8Array): Promise<number> => {
     while (at === chunk.length) {
-      const next = await iterator.next();
+      isReading = true;
+      const next = await Promise.race([iterator.next(), closed]);
+      isReading = false;
       if (next.done === true) return 0;
       chunk = next.value;
       at = 0;
@@ -47,7 +54,12 @@ export function bytesFromStream(chunks: AsyncIterable<Uint8Array>): ByteSource {
   return {
     read: (into) => (at < chunk.length ? take(into) : pull(into)),
     close: async () => {
-      await iterator.return?.();
+      const isWaiting = isReading;
+      endReading();
+      const returned = iterator.return?.();
+      // An async generator returns only when what it waits for has come, which may be never: the read that waits ends now, with 0.
+      if (isWaiting) returned?.catch(() => {});
+      else await returned;
     },
   };
 }

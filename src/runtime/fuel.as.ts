@@ -19,6 +19,11 @@ export function burnFuel(steps: i64): void {
   }
 }
 
+/** Takes `steps` from the tank and lets the run go on: for what must not be left half done. The next burn ends it if there was not enough. */
+export function oweFuel(steps: i64): void {
+  fuel -= steps;
+}
+
 /** For helpers that may be told to go through any number of bytes. What Linux lets them have costs nothing more than the call. */
 export function burnBytes(count: u64): void {
   if (count > 1024) burnFuel(count >> 4);

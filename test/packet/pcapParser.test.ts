@@ -69,3 +69,17 @@ test("formats that pcap-parser does not know pass it by", async () => {
   }
   expect(Buffer.from(into).equals(bytes)).toBe(true);
 });
+
+test("closing a stream ends the read that waits for it", async () => {
+  const source = bytesFromStream(
+    (async function* () {
+      yield Uint8Array.of(1);
+      await new Promise(() => {});
+    })(),
+  );
+  const into = new Uint8Array(4);
+  expect(await source.read(into)).toBe(1);
+  const waiting = source.read(into);
+  await source.close();
+  expect(await waiting).toBe(0);
+});

@@ -10,6 +10,7 @@ import {
   EINVAL,
   ENOENT,
   HashElement,
+  HashHeader,
 } from "../../src/layout/index.ts";
 import { createMap } from "../../src/runtime/index.ts";
 import { hex, mapSpec, TestMachine, u32Key, u64Value } from "./machine.ts";
@@ -130,4 +131,27 @@ test("a chain that a wrong program made circular ends its walk, and the walk cos
     for (let i = 0; i < 100; i++) machine.call("mapLookupElem", map.address, machine.put(0, u32Key(2)));
   }).toThrow(WebAssembly.RuntimeError);
   expect([...map.entries()].length).toBeLessThanOrEqual(5);
+});
+
+test("a run whose fuel ends while an update takes the old element out leaves the key in the map once", () => {
+  const machine = new TestMachine(1);
+  machine.useCpu(0);
+  const map = createMap(machine.host, mapSpec(BPF_MAP_TYPE_HASH, { maxEntries: 128 }));
+  const { view } = machine.memory;
+  // All keys in one bucket: the first one stands at the end of a long chain.
+  HashHeader.write(view, map.address, "bucket_mask", 0);
+  const update = (number: number, value: bigint) =>
+    machine.call("hashUpdate", map.address, machine.put(0, u32Key(number)), machine.put(1, u64Value(value)), 0n);
+  for (let number = 0; number < 100; number++) expect(update(number, 1n)).toBe(0);
+  const fuel = machine.host.runtime.exports.fuel as WebAssembly.Global;
+  fuel.value = 150n;
+  expect(update(0, 2n)).toBe(0);
+  expect(fuel.value).toBeLessThan(0n);
+  const chain: number[] = [];
+  const buckets = HashHeader.read(view, map.address, "buckets");
+  for (let element = view.getUint32(buckets, true); (element & 1) === 0; element = HashElement.read(view, element, "next"))
+    chain.push(view.getUint32(element + HashElement.size, true));
+  expect(chain.length).toBe(100);
+  expect(chain.filter((number) => number === 0)).toEqual([0]);
+  expect(() => update(0, 3n)).toThrow(WebAssembly.RuntimeError);
 });

@@ -10,7 +10,7 @@ import {
   MapHeader_key_size,
 } from "../../layout/layout.generated.as";
 import { equalBytes } from "../bytes.as";
-import { burnFuel } from "../fuel.as";
+import { burnFuel, oweFuel } from "../fuel.as";
 import { hashKey, hashKey4, hashKey8, hashKey16 } from "./keyHash.as";
 
 /**
@@ -142,7 +142,8 @@ export function findLocked(map: u32, key: u32, hash: u32): u32 {
     if (--left == 0) break;
     element = load<u32>(element, HashElement_next);
   }
-  chargeWalk(left);
+  // Nothing has been changed yet: what a walk in removeElement left owing is paid here too.
+  burnFuel(left < WALK_LIMIT - FREE_STEPS ? i64(WALK_LIMIT - left) : 0);
   return left == 0 || (element & 1) != 0 ? 0 : element;
 }
 
@@ -162,7 +163,10 @@ export function addElement(map: u32, element: u32, hash: u32): void {
   atomic.store<u32>(head, element);
 }
 
-/** Takes an element out of the bucket of this hash; false if it is not there. The caller holds the bucket's lock. */
+/**
+ * Takes an element out of the bucket of this hash; false if it is not there. The caller holds the bucket's lock. Ends no run: an update has put the new element of
+ * the key into the bucket before, and the old one must not stay there beside it.
+ */
 export function removeElement(map: u32, element: u32, hash: u32): bool {
   let word = bucketHead(map, hash);
   let left = WALK_LIMIT;
@@ -170,12 +174,12 @@ export function removeElement(map: u32, element: u32, hash: u32): bool {
     const next = load<u32>(word);
     if (next == element) break;
     if (next == 0 || (next & 1) != 0 || --left == 0) {
-      chargeWalk(left);
+      oweFuel(i64(WALK_LIMIT - left));
       return false;
     }
     word = next + HashElement_next;
   }
-  chargeWalk(left);
+  if (left < WALK_LIMIT - FREE_STEPS) oweFuel(i64(WALK_LIMIT - left));
   atomic.store<u32>(word, load<u32>(element, HashElement_next));
   return true;
 }
