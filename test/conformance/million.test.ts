@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { BPF_COMPLEXITY_LIMIT_INSNS } from "../../src/layout/index.ts";
 import { assemble, INSTRUCTION_SIZE } from "../../src/bpf/isa/index.ts";
 import { runPlugin } from "../../src/lab/index.ts";
+import { BPF_COMPLEXITY_LIMIT_INSNS } from "../../src/layout/index.ts";
 
 const MEMORY = "34 12 00 ff";
 /** Bytes that a compiler split, a branch, and something in the frame, which the next block reads back; adds 0x1234 + 1 to r0. */

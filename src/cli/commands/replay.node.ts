@@ -55,7 +55,11 @@ export function registerReplay(program: Command): void {
       (text) => devices.dev(text),
     )
     .option("--xdp <obj[:program]>", "the device's XDP program", (text) => devices.xdp(text))
-    .option("--tc-ingress <obj[:program]>", "a direct-action classifier at clsact ingress; repeatable: they run in the order given (of tc's filters the one added last runs first)", (text) => devices.ingress(text))
+    .option(
+      "--tc-ingress <obj[:program]>",
+      "a direct-action classifier at clsact ingress; repeatable: they run in the order given (of tc's filters the one added last runs first)",
+      (text) => devices.ingress(text),
+    )
     .option("--tc-egress <obj[:program]>", "the same at egress", (text) => devices.egress(text))
     .option("--mode <mode>", "where the device runs XDP: native (the default) or generic", (text) => devices.mode(text))
     .option("--queues <n>", "receive queues of the device", (text) => devices.queues(text))
