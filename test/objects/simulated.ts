@@ -104,18 +104,17 @@ export class SimulatedObject {
     return loaded;
   }
 
-  /** The machine's clocks now, as the live kernel's: values that a program keeps are then of the same size. */
-  #setClocks(): void {
+  #setClocks(now: bigint): void {
     const { view } = this.#memory;
     const cpu = this.host.cpus.blocks[0]!;
-    const now = process.hrtime.bigint();
     uapi.CpuBlock.writeBig(view, cpu, "ktime_ns", now);
     uapi.CpuBlock.writeBig(view, cpu, "boot_ns", now);
     uapi.CpuBlock.writeBig(view, cpu, "real_ns", BigInt(Date.now()) * 1_000_000n);
   }
 
-  run(program: LoadedProgram, packet: Uint8Array): Answer {
-    this.#setClocks();
+  /** `now`: CLOCK_MONOTONIC as the program shall see it, in nanoseconds: that of the live kernel, so that times which a program keeps are of the same size. */
+  run(program: LoadedProgram, packet: Uint8Array, now = process.hrtime.bigint()): Answer {
+    this.#setClocks(now);
     let trap: string | undefined;
     const run = (context: number): bigint => {
       const result = runOnce(this.host, program, context);
