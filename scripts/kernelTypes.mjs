@@ -34,6 +34,7 @@ const wanted = new Set(
     // Headers.
     "ethhdr vlan_hdr vlan_ethhdr iphdr ipv6hdr ipv6_opt_hdr ipv6_rt_hdr frag_hdr ip_auth_hdr ip_esp_hdr tcphdr udphdr icmphdr icmp6hdr",
     "igmphdr arphdr gre_base_hdr gre_full_hdr vxlanhdr genevehdr sctphdr mpls_label in_addr in6_addr sockaddr_in sockaddr_in6 sockaddr",
+    "tcp_word_hdr ipv6_sr_hdr ip_comp_hdr sctp_chunkhdr mld_msg",
     "pppoe_hdr pppoe_tag nd_msg erspan_metadata erspan_md2 mptcp_options_received tcp_options_received",
     // Scalars.
     "u8 u16 u32 u64 s8 s16 s32 s64 __u8 __u16 __u32 __u64 __s8 __s16 __s32 __s64 __le16 __le32 __le64 __be16 __be32 __be64 __sum16 __wsum",

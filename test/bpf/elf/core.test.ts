@@ -78,6 +78,12 @@ test("what the built-in types do not hold is said, a whole kernel's types are be
   expect(told(open("core", new TargetTypes(linux618().btf, { name: "all types", complete: true })))).toEqual([]);
 });
 
+test("the built-in types hold the headers that programs read through unions and options", () => {
+  const names = new Set(linux618().btf.types.map((type) => ("name" in type ? `${type.kind} ${type.name}` : "")));
+  for (const name of ["union tcp_word_hdr", "struct ipv6_sr_hdr", "struct ip_comp_hdr", "struct sctp_chunkhdr", "struct mld_msg"])
+    expect(names).toContain(name);
+});
+
 test("a relocation is listed with what it asks for and what it became", () => {
   const listed = open("core").coreRelocations.map(({ kind, subject, decision }) => {
     if (decision.action === "poison") return `${kind} ${subject}: poisoned`;
