@@ -27,6 +27,8 @@ interface Definition {
   /** What else would give the same value. */
   merged?: { readonly operation: Operation; readonly uses: readonly Definition[] };
   users: number;
+  /** `bytesOf` it, once somebody asked, where `bytes` is undefined. */
+  own?: readonly ByteOrigin[];
 }
 
 type Store = Extract<Operation, { kind: "store" }>;
@@ -41,6 +43,7 @@ interface PendingStore {
 }
 
 const SIZES = [8, 4, 2] as const;
+const PLACES = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 
 /** Stores that wait for their neighbours: each new one is compared with all of them. */
 const MOST_PENDING = 64;
@@ -129,9 +132,9 @@ class BlockMerger {
     const plain = { instruction, uses, root: undefined, delta: 0, bytes: undefined, users: 0 };
     if (operation.kind === "load" && !operation.signed) {
       const [root, delta] = addressOf(this.#current[operation.base]!);
-      const bytes = Array.from({ length: 8 }, (_, index) =>
-        index < operation.bytes ? { of: root, at: delta + operation.offset + index, epoch: this.#epoch } : undefined,
-      );
+      const bytes: (ByteOrigin | undefined)[] = [];
+      for (let index = 0; index < 8; index++)
+        bytes.push(index < operation.bytes ? { of: root, at: delta + operation.offset + index, epoch: this.#epoch } : undefined);
       return { ...plain, bytes };
     }
     if (operation.kind !== "alu") return plain;
@@ -271,11 +274,14 @@ class BlockMerger {
 /** An address as the value it was computed from, and the distance. */
 const addressOf = (definition: Definition): readonly [Definition, number] => [definition.root ?? definition, definition.delta];
 
-const bytesOf = (definition: Definition): readonly (ByteOrigin | undefined)[] =>
-  definition.bytes ?? Array.from({ length: 8 }, (_, at) => ({ of: definition, at, epoch: -1 }));
+function bytesOf(definition: Definition): readonly (ByteOrigin | undefined)[] {
+  if (definition.bytes !== undefined) return definition.bytes;
+  definition.own ??= PLACES.map((at) => ({ of: definition, at, epoch: -1 }));
+  return definition.own;
+}
 
 const ownLowHalf = (definition: Definition): (ByteOrigin | undefined)[] =>
-  Array.from({ length: 8 }, (_, at) => (at < 4 ? { of: definition, at, epoch: -1 } : undefined));
+  PLACES.map((at) => (at < 4 ? { of: definition, at, epoch: -1 } : undefined));
 
 function changesMemory({ kind }: Operation): boolean {
   return (
