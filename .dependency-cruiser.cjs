@@ -5,6 +5,7 @@
 const bpfStages = {
   "bpf/isa": [],
   "bpf/btf": ["bpf/isa"],
+  "bpf/classic": ["bpf/spec", "bpf/isa"],
   "bpf/elf": ["bpf/spec", "bpf/isa", "bpf/btf"],
   "bpf/verifier": ["bpf/spec", "bpf/isa", "bpf/btf"],
   "bpf/jit": ["bpf/spec", "bpf/isa", "bpf/verifier", "wasm"],

@@ -2,7 +2,7 @@ import type { Struct } from "../layout/index.ts";
 import type { Btf } from "./btf/index.ts";
 
 /** Program types that xdplane runs, in the kernel's lower-case spelling. */
-export type ProgramTypeName = "xdp" | "sched_cls";
+export type ProgramTypeName = "xdp" | "sched_cls" | "socket_filter";
 
 /** A map as an object file, a recorded case or a caller declares it; not yet made. Sizes in bytes. */
 export interface MapSpec {

@@ -11,4 +11,4 @@ export const BPF_BTF_LOAD = 18;
 export const BPF_MAP_FREEZE = 22;
 
 /** enum bpf_prog_type of the program types here. */
-export const programTypeNumbers = { sched_cls: 3, xdp: 6 } as const;
+export const programTypeNumbers = { socket_filter: 1, sched_cls: 3, xdp: 6 } as const;

@@ -48,3 +48,19 @@ export const PacketDescriptor = defineStruct(
   // The walker writes neighbours in pairs, as 64-bit words.
   { address: 0, caplen: 4, length: 8, flags: 12, ts_ns: 16, id: 24, interface: 32, record: 36, hash: 40, queue: 44, size: 48 },
 );
+
+/**
+ * A filter in front of steering: packets that it returns 0 for are left out, as a packet socket's filter does. Set up by TypeScript; only the main thread runs it
+ * (dataplane/filter.as.ts).
+ */
+export const FilterState = defineStruct("filter_state", {
+  /** Table slot of the filter, and the SkBuff that it sees. */
+  program: u32,
+  skb: u32,
+  /** NetDevices by capture interface, and how many interfaces there are; the entry behind them is for all others. */
+  interfaces: u32,
+  interface_count: u32,
+  /** What was left out so far. */
+  packets: u64,
+  bytes: u64,
+});

@@ -1,4 +1,5 @@
 export { layOutNetwork, type RoutedDevice } from "./network.ts";
 export { type IpPrefix, parsePrefix } from "./prefix.ts";
 export { type NeighbourSpec, parseNeighbour, parseRoute, type RouteSpec } from "./routes.ts";
+export { socketFilterType } from "./socketFilter.ts";
 export { layOutSynCookies, type SynCookieSettings } from "./synCookies.ts";

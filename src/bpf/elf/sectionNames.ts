@@ -1,5 +1,3 @@
-import type { ProgramTypeName } from "../spec.ts";
-
 /** enum bpf_attach_type. include/uapi/linux/bpf.h of Linux 6.18. */
 const BPF_XDP_DEVMAP = 33;
 const BPF_XDP_CPUMAP = 35;
@@ -109,4 +107,4 @@ export function meaningOfSection(name: string): SectionMeaning | null {
 }
 
 /** The program types that xdplane runs, of those that a section may name. */
-export const isRunnable = (type: string): type is ProgramTypeName => type === "xdp" || type === "sched_cls";
+export const isRunnable = (type: string): type is "xdp" | "sched_cls" => type === "xdp" || type === "sched_cls";
