@@ -28,8 +28,9 @@ import {
 import { Consumers, type PerfBuffer, type PerfBufferOptions, type RingBuffer, type RingBufferOptions } from "./consumers.ts";
 import { type ProgramInfo, programInfo } from "./info.ts";
 import { attachProgram, type Hook, type Link } from "./link.ts";
-import { LoadedObject, type LoadingPlace, loadProgram } from "./loadedObject.ts";
+import { checkProgram, LoadedObject, type LoadingPlace, loadProgram } from "./loadedObject.ts";
 import { keepFinalBytes, layOutMachine, layOutNamespace, type MachineLayout, recordOutcomes } from "./machine.ts";
+import { PacketFilter } from "./packetFilter.ts";
 import type { OpenPool } from "./pool.ts";
 import { problems } from "./problems.ts";
 import type { RunResult } from "./result.ts";
@@ -200,6 +201,16 @@ export class Dataplane {
     return loadProgram(this.#place, spec, maps);
   }
 
+  /** Checks and loads a socket filter, for `run`. It is none of the machine's programs: it runs before packets reach a device. */
+  loadFilter(spec: ProgramSpec): LoadedProgram {
+    if (spec.type !== "socket_filter") {
+      throw new ProblemError(
+        problems.program_type_wrong({ program: spec.name, type: spec.type, hook: "filter", expected: "socket_filter" }),
+      );
+    }
+    return this.#place.loader.load(checkProgram(spec), [], this.engine);
+  }
+
   /**
    * Attaches a program to a hook of a device, also while packets flow. XDP goes into the device's mode unless another is named. TC programs of one hook run in the
    * order of attaching, tcx before clsact. The link replaces the program or takes it away again.
@@ -252,6 +263,7 @@ export class Dataplane {
     const run = new Run({
       memory: this.memory,
       runtime: this.runtime,
+      filter: options.filter === undefined ? undefined : new PacketFilter(this.host, this.layout, options.filter),
       layout: this.layout,
       devices: this.devices,
       programs: this.#programs,

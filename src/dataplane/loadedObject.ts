@@ -1,7 +1,7 @@
 import type { PlainValue } from "../bpf/btf/index.ts";
 import { findProgram, type ObjectFile, sizeMaps } from "../bpf/elf/index.ts";
 import type { MapSpec, ProgramSpec } from "../bpf/spec.ts";
-import { verify } from "../bpf/verifier/index.ts";
+import { type VerifiedProgram, verify } from "../bpf/verifier/index.ts";
 import { BPF_MAP_TYPE_PROG_ARRAY } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import { type BpfMap, createMap, type Engine, type LoadedProgram, type MapHost, type ProgramLoader, TypedMap } from "../runtime/index.ts";
@@ -22,11 +22,16 @@ export interface LoadingPlace {
   readonly holds: (program: LoadedProgram) => boolean;
 }
 
-/** Checks a program, compiles it and puts it into the function table. A program that is rejected is thrown as a ProblemError. */
-export function loadProgram(place: LoadingPlace, spec: ProgramSpec, maps: readonly BpfMap[]): LoadedProgram {
+/** The program, checked; a rejection is thrown as a ProblemError. */
+export function checkProgram(spec: ProgramSpec): VerifiedProgram {
   const verified = verify(spec, programTypes[spec.type]);
   if (!verified.accepted) throw new ProblemError(verified.problem);
-  const loaded = place.loader.load(verified, maps, place.engine);
+  return verified;
+}
+
+/** Checks a program, compiles it and puts it into the function table. A program that is rejected is thrown as a ProblemError. */
+export function loadProgram(place: LoadingPlace, spec: ProgramSpec, maps: readonly BpfMap[]): LoadedProgram {
+  const loaded = place.loader.load(checkProgram(spec), maps, place.engine);
   place.loaded(loaded);
   return loaded;
 }

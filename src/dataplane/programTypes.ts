@@ -1,5 +1,6 @@
 import { helperTable, type ProgramType, type ProgramTypeName } from "../bpf/spec.ts";
 import { generalHelpers } from "../runtime/index.ts";
+import { socketFilterType } from "../stack/index.ts";
 import { tcProgramType } from "../tc/index.ts";
 import { xdpProgramType } from "../xdp/index.ts";
 
@@ -9,6 +10,7 @@ const withGeneralHelpers = (type: ProgramType): ProgramType => ({ ...type, helpe
 export const programTypes: Readonly<Record<ProgramTypeName, ProgramType>> = {
   xdp: withGeneralHelpers(xdpProgramType),
   sched_cls: withGeneralHelpers(tcProgramType),
+  socket_filter: withGeneralHelpers(socketFilterType),
 };
 
 /** Name of a helper of any type; its number where none has it. */

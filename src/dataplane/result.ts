@@ -62,6 +62,8 @@ export interface RunResult {
   readonly padded: number;
   /** Copies (broadcast, clone_redirect) that were counted but could not be given to `onOutcome`: a window holds records of so many only. */
   readonly unrecordedCopies: number;
+  /** Packets that the filter left out: no other number counts them. null without a filter. */
+  readonly filtered: number | null;
   /** The run was stopped before its input ended (Ctrl-C). */
   readonly interrupted: boolean;
 }

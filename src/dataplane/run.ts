@@ -8,6 +8,7 @@ import { Control, runWindow } from "./control.ts";
 import { CpuRunner, type TrapCount } from "./cpuRunner.ts";
 import { type ExpandedOutcome, type RecordNames, RecordReader } from "./expand.ts";
 import { INTERFACE_LIMIT, type MachineLayout } from "./machine.ts";
+import type { PacketFilter } from "./packetFilter.ts";
 import type { OpenPool } from "./pool.ts";
 import { problems } from "./problems.ts";
 import { helperName } from "./programTypes.ts";
@@ -15,6 +16,7 @@ import type { RunResult, TrapResult } from "./result.ts";
 import type { ListenedRing } from "./ringRecords.ts";
 import { Tallies } from "./tallies.ts";
 import { mergeTraces, type TraceLog } from "./traceLog.ts";
+import { turn } from "./turn.ts";
 import { Windows } from "./windows.ts";
 import { Workers } from "./workers.ts";
 import type { WorkerReport } from "./workerTask.ts";
@@ -39,6 +41,8 @@ export interface RunOptions {
   readonly padSnapped?: boolean;
   /** Which way packets enter: as the capture says (the default), or all the same way. */
   readonly direction?: "capture" | "ingress" | "egress";
+  /** A filter (Dataplane.loadFilter): packets that it returns 0 for are left out. */
+  readonly filter?: LoadedProgram;
 }
 
 /** A batch of packets that all CPUs are done with: up to 4,096, or one millisecond of the capture. */
@@ -53,6 +57,7 @@ export interface FinishedWindow {
 export interface RunPlace {
   readonly memory: SimulatedMemory;
   readonly runtime: RuntimeInstance;
+  readonly filter: PacketFilter | undefined;
   readonly layout: MachineLayout;
   readonly devices: readonly Device[];
   readonly programs: readonly LoadedProgram[];
@@ -72,9 +77,6 @@ const TURN_MS = 15;
 /** How long the wait for standing CPUs looks at a time, milliseconds. */
 const CALL_MS = 20;
 const DIRECTIONS = { capture: 0, ingress: 1, egress: 2 } as const;
-
-const turn = (): Promise<void> =>
-  new Promise((resolve) => (typeof setImmediate === "function" ? setImmediate(resolve) : setTimeout(resolve, 0)));
 
 /** What comes of `filled`; undefined when the run is to end first, as it may be when a source waits for its input (standard input). */
 async function orAborted(filled: Promise<boolean>, signal: AbortSignal | undefined): Promise<boolean | undefined> {
@@ -123,6 +125,7 @@ export class Run {
       advanced: (source) => {
         if (source.interfaces.length !== this.#interfaces) this.#mapInterfaces(source);
       },
+      filter: place.filter,
     });
   }
 
@@ -216,7 +219,7 @@ export class Run {
     for (let pass = 1; ; ) {
       await this.#waitForRoom();
       if (performance.now() - this.#lastTurn > TURN_MS) {
-        onProgress?.(this.#steered("packets"), this.#steered("bytes"));
+        onProgress?.(this.#steered("packets"), this.#steered("bytes") + (this.#place.filter?.leftOut.bytes ?? 0));
         await this.#pause();
       }
       if (signal?.aborted) return;
@@ -359,6 +362,7 @@ export class Run {
       snapped: SteerState.read(view, layout.steer, "snapped"),
       padded: this.#padded,
       unrecordedCopies: this.#unrecordedCopies,
+      filtered: this.#place.filter?.leftOut.packets ?? null,
       interrupted,
     };
   }

@@ -3,6 +3,8 @@ import type { PacketSource } from "../packet/index.ts";
 import type { RuntimeInstance, SimulatedMemory } from "../runtime/index.ts";
 import type { Control } from "./control.ts";
 import type { MachineLayout } from "./machine.ts";
+import type { PacketFilter } from "./packetFilter.ts";
+import { turn } from "./turn.ts";
 
 /** The walker's and steering's exports (packet/capture.as.ts, nic/steer.as.ts). */
 interface Steering {
@@ -11,6 +13,8 @@ interface Steering {
   readonly steer: (steer: number, slot: number) => number;
 }
 
+/** Batches of which the filter left nothing, one after the other, before the event loop gets a turn. */
+const EMPTY_BATCHES = 64;
 /** How long the main thread waits for a window before it looks around, milliseconds. */
 const PATIENCE_MS = 20;
 
@@ -25,19 +29,28 @@ export class Windows {
   readonly #control: Control;
   readonly #finished: (slot: number) => void;
   readonly #advanced: (source: PacketSource) => void;
+  readonly #filter: PacketFilter | undefined;
   /** Windows published, and handed to `finished`, so far. */
   #published = 0;
   #harvested = 0;
   #spill = 0;
   #givenUp = false;
+  #emptyBatches = 0;
 
-  /** `finished` is given each window in its order; `advanced` is told when the source has read on, and may describe more interfaces. */
+  /**
+   * `finished` is given each window in its order; `advanced` is told when the source has read on, and may describe more interfaces. Packets that `filter`
+   * does not want come into no window.
+   */
   constructor(
     memory: SimulatedMemory,
     runtime: RuntimeInstance,
     layout: MachineLayout,
     control: Control,
-    on: { readonly finished: (slot: number) => void; readonly advanced: (source: PacketSource) => void },
+    on: {
+      readonly finished: (slot: number) => void;
+      readonly advanced: (source: PacketSource) => void;
+      readonly filter?: PacketFilter | undefined;
+    },
   ) {
     this.#memory = memory;
     this.#steering = runtime.exports as unknown as Steering;
@@ -45,6 +58,7 @@ export class Windows {
     this.#control = control;
     this.#finished = on.finished;
     this.#advanced = on.advanced;
+    this.#filter = on.filter;
   }
 
   get published(): number {
@@ -75,8 +89,15 @@ export class Windows {
           this.#advanced(source);
           continue;
         }
+        const kept = this.#filter?.keep(staging, count, SteerState.read(this.#memory.view, steer, "interface_count")) ?? count;
         SteerState.write(this.#memory.view, steer, "pending", staging);
-        SteerState.write(this.#memory.view, steer, "pending_count", count);
+        SteerState.write(this.#memory.view, steer, "pending_count", kept);
+        this.#emptyBatches = kept === 0 ? this.#emptyBatches + 1 : 0;
+        if (this.#emptyBatches === EMPTY_BATCHES) {
+          this.#emptyBatches = 0;
+          return turn().then(() => !this.#givenUp && this.fill(source, slot));
+        }
+        if (kept === 0) continue;
       }
       if (this.#steering.steer(this.#layout.steer, slot) !== 0) return true;
     }

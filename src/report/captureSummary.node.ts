@@ -12,6 +12,8 @@ export interface CaptureSummary {
   readonly truncated: boolean;
   /** Packets of which fewer bytes were captured than were on the wire. */
   readonly snapped: number;
+  /** With a filter: packets that it left out, which nothing else here counts. */
+  readonly filtered?: number;
   /** Of the first and last packet in file order; null where that has no time. */
   readonly first_ts_ns: string | null;
   readonly last_ts_ns: string | null;
@@ -43,13 +45,14 @@ export class CaptureTally {
   }
 
   /** Once, at the end. */
-  summary(source: CaptureSource): CaptureSummary {
+  summary(source: CaptureSource, filtered?: number): CaptureSummary {
     return {
       format: source.format,
       linktypes: [...new Set(source.interfaces.map((one) => one.linkType))],
       packets: this.#packets,
       truncated: source.truncated,
       snapped: this.#snapped,
+      ...(filtered === undefined ? {} : { filtered }),
       first_ts_ns: this.#first?.toString() ?? null,
       last_ts_ns: this.#last?.toString() ?? null,
       caplen_sum: this.#caplen,

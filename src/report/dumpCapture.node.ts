@@ -21,6 +21,7 @@ import {
 } from "../packet/index.ts";
 import type { Problem } from "../problem/index.ts";
 import { instantiateRuntime, SimulatedMemory } from "../runtime/index.ts";
+import type { CaptureFilter } from "./captureFilter.ts";
 import { type CaptureSummary, CaptureTally } from "./captureSummary.node.ts";
 import { byteCount, count } from "./quantity.ts";
 
@@ -33,6 +34,8 @@ export interface DumpCaptureOptions {
   readonly summary?: boolean;
   /** The bytes of each packet too. */
   readonly hex?: boolean;
+  /** Only the packets that it wants. */
+  readonly filter?: CaptureFilter;
   /** At most so many packets. */
   readonly count?: number;
 }
@@ -63,12 +66,13 @@ export async function dumpCapture(
   let seen = 0;
   await forEachPacket(source, memory, walk, (packet) => {
     if (seen >= most) return false;
+    if (options.filter?.wants(packet, source.interfaces[packet.interface]!) === false) return true;
     seen++;
     tally.add(packet);
     dump.packet(packet, source);
     return true;
   });
-  dump.end(source, tally.summary(source));
+  dump.end(source, tally.summary(source, options.filter?.leftOut));
   await source.close();
   return source.problem;
 }
@@ -290,6 +294,7 @@ function totals(summary: CaptureSummary): string {
     ["packets", `${count(summary.packets)}${summary.snapped === 0 ? "" : `, ${count(summary.snapped)} of them snapped`}`],
     ["bytes", `${count(summary.caplen_sum)} captured of ${count(summary.origlen_sum)}`],
   ];
+  if (summary.filtered !== undefined) rows.push(["filter", `left out ${count(summary.filtered)} more`]);
   if (summary.packets > 0) {
     const time = (text: string | null) => timeText(text === null ? null : BigInt(text));
     rows.push(["times", `${time(summary.first_ts_ns)} to ${time(summary.last_ts_ns)}`]);

@@ -1,6 +1,8 @@
 export { type BenchJsonRow, benchJson, benchMarkdown, benchText, replayMarkdown, replayText } from "./bench.ts";
+export { CaptureFilter, type FilterRequest, filterProgram } from "./captureFilter.ts";
 export { conformanceText } from "./conformance.ts";
 export { type ObjectParts, objectJson, objectText } from "./dumpObject.ts";
+export { type FilterForm, filterForms, filterListing } from "./filterListing.ts";
 export { mapContentsText } from "./mapContents.ts";
 export { OutcomeCapture } from "./outcomeCapture.ts";
 export { programWasm } from "./programWasm.ts";

@@ -13,11 +13,16 @@ import {
   SimulatedMemory,
   tailCallSlot,
 } from "../runtime/index.ts";
+import { socketFilterType } from "../stack/index.ts";
 import { tcProgramType } from "../tc/index.ts";
 import { printModule } from "../wasm/index.ts";
 import { xdpProgramType } from "../xdp/index.ts";
 
-const programTypes: Readonly<Record<ProgramTypeName, ProgramType>> = { xdp: xdpProgramType, sched_cls: tcProgramType };
+const programTypes: Readonly<Record<ProgramTypeName, ProgramType>> = {
+  xdp: xdpProgramType,
+  sched_cls: tcProgramType,
+  socket_filter: socketFilterType,
+};
 
 /**
  * The WebAssembly that a program becomes, as text: what the compiler makes of it on a machine with one CPU and no other maps, so addresses of maps are

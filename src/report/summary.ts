@@ -74,6 +74,7 @@ function headline(result: RunResult): string {
   parts.push(`replayed in ${duration(result.elapsedNs)} on ${workers}${rate}`);
   const notes = [];
   if (result.interrupted) notes.push("interrupted: this is what was done so far");
+  if (result.filtered !== null) notes.push(`${count(result.filtered)} more ${plural(result.filtered, "packet")} left out by the filter`);
   if (result.snapped > result.padded) notes.push(cutShort(result.snapped - result.padded, false));
   if (result.padded > 0) notes.push(cutShort(result.padded, true));
   if (result.unrecordedCopies > 0)

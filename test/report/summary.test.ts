@@ -29,6 +29,7 @@ const result: RunResult = {
   snapped: 2,
   padded: 0,
   unrecordedCopies: 0,
+  filtered: null,
   interrupted: true,
 };
 
@@ -69,6 +70,7 @@ test("a run without packets says so", () => {
     snapped: 0,
     padded: 0,
     unrecordedCopies: 0,
+    filtered: null,
     interrupted: false,
   };
   expect(summaryText(empty)).toContain(" no packets\n");

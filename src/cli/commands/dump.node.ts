@@ -1,11 +1,13 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { bytesFromFile } from "../../packet/file.node.ts";
 import { gunzip } from "../../packet/gzip.node.ts";
 import { type ByteSource, bytesAfter, bytesFromStream } from "../../packet/index.ts";
 import { throughPcapParser } from "../../packet/pcapParserSource.node.ts";
 import { type Problem, ProblemError } from "../../problem/index.ts";
 import { dumpCapture } from "../../report/dumpCapture.node.ts";
+import { CaptureFilter, type FilterForm, filterForms, filterListing, filterProgram } from "../../report/index.ts";
 import { formatProblem } from "../failure.node.ts";
+import { readFilterOption } from "../options/filter.node.ts";
 import { wholeNumber } from "../options/number.ts";
 import { objectOptions } from "../options/objects.node.ts";
 import { problems } from "../options/problems.ts";
@@ -16,6 +18,8 @@ export interface DumpOptions extends ObjectDumpOptions {
   readonly summary?: boolean;
   readonly hex?: boolean;
   readonly count?: number;
+  readonly filter?: string;
+  readonly code?: FilterForm;
 }
 
 type TextSink = (text: string) => void;
@@ -42,17 +46,20 @@ const dumpers: readonly Dumper[] = [
   },
   {
     kind: "a capture",
-    options: ["summary", "hex", "count"],
+    options: ["summary", "hex", "count", "filter"],
     begins: () => true,
-    dump: (input, name, options, out) => dumpCapture(input, { ...options, name, gunzip }, out),
+    dump: (input, name, { filter, ...options }, out) => {
+      const wanted = filter === undefined ? {} : { filter: new CaptureFilter(readFilterOption(filter)) };
+      return dumpCapture(input, { ...options, ...wanted, name, gunzip }, out);
+    },
   },
 ];
 
-/** `dump FILE`: what a file holds. */
+/** `dump FILE`: what a file holds. `dump --filter EXPR` alone: the filter's code. */
 export function registerDump(program: Command): void {
   objectOptions(program.command("dump"))
     .description("show what is in a BPF object (programs, maps, types, instructions) or a capture (interfaces, packets, options)")
-    .argument("<file>", "an ELF object, or a pcap or pcapng file, packed with gzip or not; - for standard input")
+    .argument("[file]", "an ELF object, or a pcap or pcapng file, packed with gzip or not; - for standard input")
     .option("--json", "as one JSON object")
     .option("--program <name>", "object: the instructions of this program only")
     .option("--insns", "object: instructions, with functions and source lines")
@@ -63,10 +70,19 @@ export function registerDump(program: Command): void {
     .option("--summary", "capture: only what it comes to: packets, bytes, times, digest")
     .option("-x, --hex", "capture: the bytes of each packet too")
     .option("-c, --count <n>", "capture: stop after so many packets", wholeNumber("--count", 1, Number.MAX_SAFE_INTEGER))
+    .option("--filter <expr>", "capture: only packets that match (see docs/filter.md); without a file, the filter's code")
+    .addOption(new Option("--code <form>", "filter without a file: as tcpdump -d (the default), -dd or -ddd, or eBPF").choices(filterForms))
     .action(dump);
 }
 
-async function dump(file: string, options: DumpOptions): Promise<void> {
+async function dump(file: string | undefined, options: DumpOptions): Promise<void> {
+  if (file === undefined) {
+    if (options.filter === undefined) throw new ProblemError(problems.dump_nothing());
+    process.stdout.write(filterListing(filterProgram(readFilterOption(options.filter)), options.code ?? "d"));
+    return;
+  }
+  if (options.code !== undefined)
+    throw new ProblemError(problems.dump_option({ option: "--code", wanted: "a filter without a file", given: "a file" }, { file }));
   const input = file === "-" ? await throughPcapParser(bytesFromStream(process.stdin)) : bytesFromFile(file);
   const magic = new Uint8Array(4);
   const count = await input.read(magic);

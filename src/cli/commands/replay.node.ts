@@ -1,6 +1,7 @@
 import { availableParallelism, constants } from "node:os";
 import { type Command, Option } from "commander";
 import packageJson from "../../../package.json" with { type: "json" };
+import { translateClassic } from "../../bpf/classic/index.ts";
 import { Dataplane, type RunResult } from "../../dataplane/index.ts";
 import { openWorkerPool } from "../../dataplane/pool.node.ts";
 import { bytesFromFile } from "../../packet/file.node.ts";
@@ -8,9 +9,11 @@ import { gunzip } from "../../packet/gzip.node.ts";
 import { bytesFromStream, type CaptureSource, openCapture, parseMac } from "../../packet/index.ts";
 import { throughPcapParser } from "../../packet/pcapParserSource.node.ts";
 import { ProblemError } from "../../problem/index.ts";
-import { loadedLines, mapContentsText, mapLines, runJson, runNotes, summaryText } from "../../report/index.ts";
+import { filterProgram, loadedLines, mapContentsText, mapLines, runJson, runNotes, summaryText } from "../../report/index.ts";
+import type { LoadedProgram } from "../../runtime/index.ts";
 import { formatProblem } from "../failure.node.ts";
 import { DeviceOptions } from "../options/devices.ts";
+import { readFilterOption } from "../options/filter.node.ts";
 import { readMapOption } from "../options/mapContents.node.ts";
 import { wholeNumber } from "../options/number.ts";
 import { ObjectOpener, type ObjectOptions, objectOptions } from "../options/objects.node.ts";
@@ -31,6 +34,7 @@ interface Options extends ObjectOptions {
   readonly neigh: readonly string[];
   readonly map: readonly string[];
   readonly dumpMaps?: true;
+  readonly filter?: string;
   readonly repeat: number;
   readonly direction: "capture" | "ingress" | "egress";
   readonly asEthernet?: true;
@@ -75,6 +79,7 @@ export function registerReplay(program: Command): void {
     .option("-o, --output <file>", "write a pcapng file with every packet's final bytes, verdicts and fate")
     .option("--json", "print the summary as one JSON object")
     .option("--jsonl <file>", "write one line of JSON a packet; - for standard output")
+    .option("--filter <expr>", "take only packets that match: an expression, or @FILE with one or with what tcpdump -ddd prints")
     .option("--repeat <n>", "replay the capture so often", wholeNumber("--repeat", 1, 1e9), 1)
     .option("--as-ethernet", "give packets that are not Ethernet (raw IP, Linux cooked, null) an Ethernet header")
     .option("--pad-snapped", "fill packets that the capture cut short with zeros, up to their length on the wire")
@@ -104,6 +109,7 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
   const programs = new ReplayPrograms(dataplane, { opener, strict: options.strict ?? false });
   for (const attachment of attachments(requests)) programs.attach(attachment);
   opener.checkSettings();
+  const filter = options.filter === undefined ? undefined : loadFilter(dataplane, options.filter);
   for (const request of options.map.flatMap(readMapOption)) programs.fill(request);
 
   const input = path === "-" ? await throughPcapParser(bytesFromStream(process.stdin)) : bytesFromFile(path);
@@ -123,7 +129,7 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
     ...(options.output === undefined ? {} : { capture: options.output }),
     application: `xdplane ${packageJson.version}`,
   });
-  const result = await run(dataplane, source, outputs, input.size ?? 0, options);
+  const result = await run(dataplane, source, outputs, input.size ?? 0, { ...options, loaded: filter });
 
   const maps = options.dumpMaps ? programs.dump() : null;
   if (options.json) process.stdout.write(runJson(result, programs.lines, maps));
@@ -149,7 +155,7 @@ async function run(
   source: CaptureSource,
   outputs: OutcomeOutputs,
   size: number,
-  { repeat, direction, padSnapped }: Options,
+  { repeat, direction, padSnapped, loaded }: Options & { readonly loaded: LoadedProgram | undefined },
 ): Promise<RunResult> {
   const stop = new AbortController();
   const progress = startProgress(size * repeat);
@@ -167,6 +173,7 @@ async function run(
       repeat,
       direction,
       padSnapped: padSnapped ?? false,
+      ...(loaded === undefined ? {} : { filter: loaded }),
       signal: stop.signal,
       keepBytes: outputs.wantsBytes,
       onProgress: (packets, bytes) => progress.update(bytes, packets),
@@ -181,6 +188,13 @@ async function run(
     if (stop.signal.aborted) process.stdin.destroy();
     await source.close();
   }
+}
+
+/** The filter as eBPF, ready to run. Packets have an Ethernet header by then, whatever the capture's link type. */
+function loadFilter(dataplane: Dataplane, option: string): LoadedProgram {
+  const spec = translateClassic(filterProgram(readFilterOption(option)));
+  if (!spec.ok) throw new ProblemError(spec.problem);
+  return dataplane.loadFilter(spec.value);
 }
 
 /** Made Ethernet headers bear the device's address, so that what came in is taken for what the device would accept. */

@@ -53,6 +53,15 @@ export const problems = defineProblems({
     message: "no object has a map {map}",
     hint: "the maps are {names}",
   },
+  filter_unreadable: {
+    message: "the filter cannot be read: {reason}",
+    hint: "--filter EXPRESSION, or --filter @FILE with an expression or what tcpdump -ddd prints",
+  },
+  dump_nothing: {
+    message: "dump has nothing to show",
+    hint: "name an object or a capture, or give --filter to see its code",
+    exit: 2,
+  },
   object_unreadable: {
     message: "the object cannot be read: {reason}",
     hint: "name a file that clang --target=bpf has made, as FILE.o or FILE.o:PROGRAM",

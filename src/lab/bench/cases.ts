@@ -1,11 +1,15 @@
 import type { ProgramTypeName } from "../../bpf/spec.ts";
+
+/** The types that hooks run. */
+export type BenchType = Exclude<ProgramTypeName, "socket_filter">;
+
 import type { BenchPacketName } from "./packets.ts";
 
 /** A program in its bench form, and what it is measured with. */
 export interface BenchCase {
   /** The name that results go by. */
   readonly program: string;
-  readonly type: ProgramTypeName;
+  readonly type: BenchType;
   /** Object below programs/, without ".o". */
   readonly object: string;
   readonly entry: string;
@@ -29,7 +33,7 @@ const form = (program: string, packets: readonly BenchPacketName[], more: Partia
 });
 
 /** What every program's time is held against: a program that returns at once. */
-export const emptyCases: Readonly<Record<ProgramTypeName, BenchCase>> = {
+export const emptyCases: Readonly<Record<BenchType, BenchCase>> = {
   xdp: { program: "empty", type: "xdp", object: "bench/empty", entry: "empty", packets: ["tcp64"] },
   sched_cls: { program: "empty_tc", type: "sched_cls", object: "bench/empty", entry: "empty_tc", packets: ["tcp64"] },
 };

@@ -15,6 +15,7 @@ import {
   type RuntimeInstance,
   SimulatedMemory,
 } from "../../runtime/index.ts";
+import { socketFilterType } from "../../stack/index.ts";
 import { tcProgramType } from "../../tc/index.ts";
 import { xdpProgramType } from "../../xdp/index.ts";
 import { TcTestRun, XdpTestRun } from "../testRun/index.ts";
@@ -31,6 +32,7 @@ const withGeneralHelpers = (type: ProgramType): ProgramType => ({ ...type, helpe
 const types: Readonly<Record<ProgramTypeName, ProgramType>> = {
   xdp: withGeneralHelpers(xdpProgramType),
   sched_cls: withGeneralHelpers(tcProgramType),
+  socket_filter: withGeneralHelpers(socketFilterType),
 };
 
 /** Slices of a sample: each is about a millisecond, much less than the scheduler's. */
