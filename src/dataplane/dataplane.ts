@@ -20,9 +20,11 @@ import {
 import {
   type IpPrefix,
   layOutNetwork,
+  layOutSockets,
   layOutSynCookies,
   type NeighbourSpec,
   type RouteSpec,
+  type SocketSpec,
   type SynCookieSettings,
 } from "../stack/index.ts";
 import { Consumers, type PerfBuffer, type PerfBufferOptions, type RingBuffer, type RingBufferOptions } from "./consumers.ts";
@@ -46,6 +48,8 @@ export interface DataplaneOptions {
   readonly devices: readonly DataplaneDevice[];
   readonly routes?: readonly RouteSpec[];
   readonly neighbours?: readonly NeighbourSpec[];
+  /** Sockets of the host, which programs find by bpf_sk_lookup_tcp and the like. */
+  readonly sockets?: readonly SocketSpec[];
   readonly synCookies?: SynCookieSettings;
   /** Simulated CPUs; by default as many as the device with the most queues has. */
   readonly cpus?: number;
@@ -133,6 +137,7 @@ export class Dataplane {
       routes: options.routes ?? [],
       neighbours: options.neighbours ?? [],
     });
+    layOutSockets(this.memory, this.#namespace, { sockets: options.sockets ?? [], devices: this.devices });
     layOutSynCookies(this.memory, this.#namespace, options.synCookies ?? {});
     this.layout = layOutMachine(this.memory, cpus, this.devices);
     this.#place = {

@@ -14,6 +14,7 @@ export * from "./network.ts";
 export * from "./outcome.ts";
 export * from "./packet.ts";
 export * from "./poll.ts";
+export * from "./socket.ts";
 export * from "./struct.ts";
 export * from "./timer.ts";
 export * from "./tunnel.ts";

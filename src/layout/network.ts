@@ -44,6 +44,11 @@ export const NetNamespace = defineStruct("net_namespace", {
    * devices (a test run): clones then vanish, as on a device that takes everything.
    */
   redirect_hook: u32,
+  /** Buckets of Sockets: SOCKET_BUCKETS addresses. 0 when none is declared. */
+  sockets: u32,
+  /** The Sockets themselves, one behind the other. */
+  socket_array: u32,
+  socket_count: u32,
   /** net.ipv4.tcp_syncookies: 0 off, 1 when a listener's queue is full, 2 always. */
   tcp_syncookies: u32,
   /** SipHash keys of SYN cookies, 16 bytes each: two for IPv4, two for IPv6. */

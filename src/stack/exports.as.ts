@@ -6,3 +6,15 @@ export {
   tcpRawGenSyncookieIpv4,
   tcpRawGenSyncookieIpv6,
 } from "./synCookie.as";
+export {
+  getListenerSock,
+  skbGetSocketCookie,
+  skbGetSocketUid,
+  skbSkAssign,
+  skFullsock,
+  skRelease,
+  tcpCheckSyncookie,
+  tcpGenSyncookie,
+  tcpSock,
+} from "./socket.as";
+export { skbSkcLookupTcp, skbSkLookupTcp, skbSkLookupUdp, xdpSkcLookupTcp, xdpSkLookupTcp, xdpSkLookupUdp } from "./socketLookup.as";

@@ -17,6 +17,12 @@ export const problems = defineProblems({
     hint: "name the device with dev DEVICE, or give it an address with --dev DEVICE,addr=ADDRESS/LENGTH",
     exit: 2,
   },
+  socket_malformed: {
+    message: "socket '{text}': {what}",
+    hint: "tcp listen ADDRESS:PORT, tcp established|time-wait LOCAL PEER, or udp LOCAL [PEER]; then dev DEVICE, v6only, mark N, priority N, uid N",
+    exit: 2,
+  },
+  socket_device_unknown: { message: "socket '{text}': there is no device {device}", hint: "devices: {known}", exit: 2 },
   syncookie_keys_size: {
     message: "the keys of SYN cookies have {size} bytes, expected {expected}",
     hint: "four SipHash keys of 16 bytes: two for IPv4, then two for IPv6",

@@ -17,7 +17,7 @@ import { cpu } from "../runtime/cpu.as";
 import { sipHash } from "./sipHash.as";
 
 /** Ticks that a cookie's counter stands still: 60 s of CONFIG_HZ = 250. include/net/tcp.h: TCP_SYNCOOKIE_PERIOD. */
-const PERIOD: u64 = 60 * 250;
+export const PERIOD: u64 = 60 * 250;
 /** Periods that a cookie is taken for: this and the last. include/net/tcp.h: MAX_SYNCOOKIE_AGE. */
 const MAX_AGE: u32 = 2;
 const DATA_MASK: u32 = 0xffffff;

@@ -18,6 +18,7 @@ import {
   runOnce,
   SimulatedMemory,
 } from "../../src/runtime/index.ts";
+import { layOutSockets, layOutSynCookies, parseSocket } from "../../src/stack/index.ts";
 
 const opened = openKernel();
 /** Behind a test's title: whether the live kernel was asked too. */
@@ -39,6 +40,9 @@ export interface SmallProgram {
   readonly metadata?: number;
   /** False for a program that Linux refuses: the live kernel is not asked. */
   readonly kernel?: boolean;
+  /** Sockets of the simulated host, and its net.ipv4.tcp_syncookies. The live kernel must have them already. */
+  readonly sockets?: readonly string[];
+  readonly synCookies?: 0 | 1 | 2;
   /** How many results are looked at. */
   readonly results: number;
 }
@@ -94,6 +98,13 @@ function simulated(spec: ProgramSpec, program: SmallProgram, engine: Engine): Ou
   const network = layOutLoopback(memory);
   const runtime = instantiateRuntime(memory.memory, coldHelpers(memory.memory));
   for (const block of cpus.blocks) CpuBlock.write(memory.view, block, "network", network.namespace);
+  layOutSynCookies(memory, network.namespace, program.synCookies === undefined ? {} : { mode: program.synCookies });
+  const sockets = (program.sockets ?? []).map((text) => {
+    const socket = parseSocket(text);
+    if (!socket.ok) throw new ProblemError(socket.problem);
+    return socket.value;
+  });
+  layOutSockets(memory, network.namespace, { sockets, devices: [{ name: "lo", ifindex: 1 }] });
   (runtime.exports.cpu as WebAssembly.Global).value = cpus.blocks[0];
   const host = new MapHost(memory, runtime, cpus);
   const maps = spec.maps.map((map) => createMap(host, map));

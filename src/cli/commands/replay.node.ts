@@ -21,7 +21,7 @@ import { problems } from "../options/problems.ts";
 import { startProgress } from "../progress.node.ts";
 import { OutcomeOutputs } from "../replay/outputs.node.ts";
 import { ReplayPrograms } from "../replay/programs.node.ts";
-import { attachments, dataplaneDevices, neighbours, routes } from "../replay/request.ts";
+import { attachments, dataplaneDevices, neighbours, routes, sockets } from "../replay/request.ts";
 
 interface Options extends ObjectOptions {
   readonly cpus?: number;
@@ -32,6 +32,7 @@ interface Options extends ObjectOptions {
   readonly engine: "jit" | "interp";
   readonly route: readonly string[];
   readonly neigh: readonly string[];
+  readonly socket: readonly string[];
   readonly map: readonly string[];
   readonly dumpMaps?: true;
   readonly filter?: string;
@@ -74,6 +75,7 @@ export function registerReplay(program: Command): void {
     .option("--seed <n>", "seed of the programs' random numbers", wholeNumber("--seed", 0, Number.MAX_SAFE_INTEGER), 0)
     .option("--route <route>", "a route in ip's grammar, 'DST via GW dev IF'; repeatable", list, [])
     .option("--neigh <neighbour>", "a neighbour in ip's grammar, 'IP lladdr MAC dev IF'; repeatable", list, [])
+    .option("--socket <socket>", "a socket of the host, 'tcp listen IP:PORT' or 'udp IP:PORT'; repeatable", list, [])
     .option("--map <name=contents>", "contents of a map: NAME=FILE, NAME={…}, or FILE for several; repeatable", list, [])
     .option("--dump-maps", "print what the maps hold in the end")
     .option("-o, --output <file>", "write a pcapng file with every packet's final bytes, verdicts and fate")
@@ -96,6 +98,7 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
     devices,
     routes: routes(options.route),
     neighbours: neighbours(options.neigh),
+    sockets: sockets(options.socket),
     ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
     seed: BigInt(options.seed),
     engine: options.engine,

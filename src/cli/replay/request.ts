@@ -1,7 +1,16 @@
 import type { ProgramTypeName } from "../../bpf/spec.ts";
 import type { DataplaneDevice, Hook } from "../../dataplane/index.ts";
 import { ProblemError, type Result } from "../../problem/index.ts";
-import { type IpPrefix, type NeighbourSpec, parseNeighbour, parsePrefix, parseRoute, type RouteSpec } from "../../stack/index.ts";
+import {
+  type IpPrefix,
+  type NeighbourSpec,
+  parseNeighbour,
+  parsePrefix,
+  parseRoute,
+  parseSocket,
+  type RouteSpec,
+  type SocketSpec,
+} from "../../stack/index.ts";
 import type { DeviceRequest } from "../options/devices.ts";
 import { problems } from "../options/problems.ts";
 import type { ProgramReference } from "../options/programReference.ts";
@@ -39,6 +48,8 @@ export function attachments(requests: readonly DeviceRequest[]): Attachment[] {
 export const routes = (texts: readonly string[]): RouteSpec[] => texts.map((text) => taken(parseRoute(text)));
 
 export const neighbours = (texts: readonly string[]): NeighbourSpec[] => texts.map((text) => taken(parseNeighbour(text)));
+
+export const sockets = (texts: readonly string[]): SocketSpec[] => texts.map((text) => taken(parseSocket(text)));
 
 function parseAddress(text: string): IpPrefix {
   const prefix = parsePrefix(text);
