@@ -29,6 +29,11 @@ export function burnBytes(count: u64): void {
   if (count > 1024) burnFuel(count >> 4);
 }
 
+/** For 50 microseconds of waiting for a lock. A full tank outlasts the second after which a lock is taken over, once. */
+export function burnWait(): void {
+  burnFuel(10000);
+}
+
 /** Another CPU's tank, or a new one: what it holds, and what it can hold. */
 export function setFuel(held: i64, limit: i64): void {
   fuel = held;

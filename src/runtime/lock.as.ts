@@ -7,12 +7,14 @@ import {
   TimerQueue_running,
 } from "../layout/layout.generated.as";
 import { cpu } from "./cpu.as";
+import { burnWait } from "./fuel.as";
 import { releaseResilientLocks } from "./resilientLock.as";
 
 /**
  * Lock words. 0 is free; else the owner's slot + 1. Taken by compare-and-swap, released by storing 0 without a wake-up: a waiter spins 1,000 times,
  * then sleeps on the word in steps of 50 microseconds. A holder never waits for packets or time, so a lock that is held for a second was
- * overwritten or abandoned by a wrong program; then it is taken over, so that no thread waits for ever.
+ * overwritten or abandoned by a wrong program; then it is taken over, so that no thread waits for ever. Waiting burns fuel, so that no program waits
+ * again and again. Who waits for himself would wait in vain: the run ends.
  *
  * Locks of maps are noted in the CPU block while they are held (at most 4, taken in the order local list, LRU, bucket, timer, timer queue), and so is the one
  * bpf_spin_lock of a run: after a trap the worker calls `releaseLocks`.
@@ -29,6 +31,8 @@ function acquire(word: u32): void {
       if (atomic.load<i32>(word) == 0 && atomic.cmpxchg<i32>(word, 0, owner) == 0) return;
     }
     const holder = atomic.load<i32>(word);
+    if (holder == owner) unreachable();
+    burnWait();
     if (holder != 0) atomic.wait<i32>(word, holder, SLEEP_NS);
   }
   atomic.store<i32>(word, owner);

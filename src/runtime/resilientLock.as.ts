@@ -16,6 +16,7 @@ import {
   RES_NR_HELD,
 } from "../layout/layout.generated.as";
 import { cpu } from "./cpu.as";
+import { burnWait } from "./fuel.as";
 
 const SPINS: u32 = 1000;
 /** Sleeps of 50 microseconds that make up the quarter of a second. include/asm-generic/rqspinlock.h: RES_DEF_TIMEOUT. */
@@ -51,6 +52,7 @@ function acquire(word: u32): i32 {
     }
     if (error == 0) break;
     const holder = atomic.load<u32>(word);
+    burnWait();
     if (waitsForThis(holder)) error = -i32(EDEADLK);
     else if (holder != 0) atomic.wait<i32>(word, i32(holder), SLEEP_NS);
   }

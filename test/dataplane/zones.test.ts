@@ -59,6 +59,20 @@ test("a helper that fills far more than the program has spoils the program's zon
   expect(result.packets).toBe(5);
 });
 
+test("a program that waits for a lock that nobody will release, again and again, runs out of fuel", async () => {
+  const machine = new TestMachine({ fuel: 1n << 22n });
+  const locks = (word: number) =>
+    `r9 = 1000\nagain: *(u32 *)(r10 - 64) = ${word}\nr1 = r10\nr1 += -64\ncall 93\nr9 += -1\nif r9 > 0 goto again\nr0 = 2`;
+  machine.attach("xdp", wrongFor1("xdp", locks(7)));
+  expect((await machine.replay([packet(0), packet(1), packet(1), packet(0)])).outcomes.map(({ reason }) => reason)).toEqual([
+    ...["xdp_aborted", "budget", "budget", "xdp_aborted"],
+  ]);
+  // The first CPU's own mark: it would wait for itself.
+  const own = new TestMachine({ fuel: 1n << 22n });
+  own.attach("xdp", wrongFor1("xdp", locks(1)));
+  expect((await own.replay([packet(1)])).outcomes[0]!.reason).toBe("memory");
+});
+
 /** Writes its packet's bytes on beyond the frame's end: over the headers of the frames behind it, up to the last of the pool. */
 const flooding = (result: number) => `
     r7 = *(u32 *)(r6 + 4)
