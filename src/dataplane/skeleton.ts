@@ -1,6 +1,7 @@
 import { decodePlain, encodePlain } from "../bpf/btf/index.ts";
 import { type ObjectFile, openObject, withMaps } from "../bpf/elf/index.ts";
 import type { MapSpec, ProgramSpec } from "../bpf/spec.ts";
+import { decodeBase64 } from "../layout/index.ts";
 import type { Device, XdpMode } from "../nic/index.ts";
 import { ProblemError, type Result } from "../problem/index.ts";
 import { type LoadedProgram, TypedMap } from "../runtime/index.ts";
@@ -167,7 +168,7 @@ export function openSkeleton<Maps, Program extends string, Sections>(
   bytes: Uint8Array | string,
   file: string,
 ): Skeleton<Maps, Program, Sections> {
-  const object = typeof bytes === "string" ? Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0)) : bytes;
+  const object = typeof bytes === "string" ? decodeBase64(bytes) : bytes;
   return new SkeletonObject<Maps, Program>(taken(openObject(object, { file }))) as unknown as Skeleton<Maps, Program, Sections>;
 }
 

@@ -1,3 +1,4 @@
+export * from "./base64.ts";
 export * from "./capture.ts";
 export * from "./context.ts";
 export * from "./counters.ts";

@@ -1,4 +1,4 @@
-import { MAX_PROGRAMS } from "../layout/index.ts";
+import { decodeBase64, MAX_PROGRAMS } from "../layout/index.ts";
 import { runtimeBase64 } from "./runtime.generated.ts";
 
 /** What runtime.wasm exports: functions by the names of their AssemblyScript sources, and the mutable global `cpu`. */
@@ -19,7 +19,7 @@ let compiled: WebAssembly.Module | undefined;
 
 /** The runtime's module, compiled once per thread. */
 export function runtimeModule(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(Uint8Array.from(atob(runtimeBase64), (letter) => letter.charCodeAt(0)));
+  compiled ??= new WebAssembly.Module(decodeBase64(runtimeBase64));
   return compiled;
 }
 

@@ -1,3 +1,4 @@
+import { decodeBase64 } from "../../layout/index.ts";
 import { FileRange } from "./fileRange.ts";
 import { linux618Base64 } from "./linux618.generated.ts";
 import { parseBtf } from "./parse.ts";
@@ -16,6 +17,5 @@ export function linux618(): TargetTypes {
 }
 
 function readBase64(text: string) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  return parseBtf(new FileRange(bytes, "the built-in types", 0, true)).btf;
+  return parseBtf(new FileRange(decodeBase64(text), "the built-in types", 0, true)).btf;
 }

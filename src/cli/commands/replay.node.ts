@@ -94,6 +94,8 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
   if (options.json && options.jsonl === "-") throw new ProblemError(problems.option_both_standard_output());
   const requests = deviceOptions.finish();
   const devices = dataplaneDevices(requests, undefined);
+  const deterministic = options.deterministic ?? false;
+  const workers = options.workers ?? defaultWorkers();
   const dataplane = new Dataplane({
     devices,
     routes: routes(options.route),
@@ -102,10 +104,12 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
     ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
     seed: BigInt(options.seed),
     engine: options.engine,
-    workers: options.workers ?? defaultWorkers(),
-    deterministic: options.deterministic ?? false,
-    openPool: openWorkerPool,
+    workers,
+    deterministic,
+    openPool: (count) => pool ?? openWorkerPool(count),
   });
+  // Threads start while the objects and maps are read.
+  const pool = dataplane.workers > 0 ? openWorkerPool(dataplane.workers) : undefined;
   const idle = unusedWorkers(options, dataplane);
   if (idle !== undefined) process.stderr.write(`note: ${idle}\n`);
   const opener = new ObjectOpener(options);
