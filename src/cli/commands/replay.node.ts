@@ -2,7 +2,7 @@ import { availableParallelism, constants } from "node:os";
 import { type Command, Option } from "commander";
 import packageJson from "../../../package.json" with { type: "json" };
 import { translateClassic } from "../../bpf/classic/index.ts";
-import { Dataplane, type RunResult } from "../../dataplane/index.ts";
+import { Dataplane, type RunResult, type WorkerPool } from "../../dataplane/index.ts";
 import { openWorkerPool } from "../../dataplane/pool.node.ts";
 import { bytesFromFile } from "../../packet/file.node.ts";
 import { gunzip } from "../../packet/gzip.node.ts";
@@ -109,7 +109,7 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
     openPool: (count) => pool ?? openWorkerPool(count),
   });
   // Threads start while the objects and maps are read.
-  const pool = dataplane.workers > 0 ? openWorkerPool(dataplane.workers) : undefined;
+  const pool: WorkerPool | undefined = dataplane.workers > 0 ? openWorkerPool(dataplane.workers) : undefined;
   const idle = unusedWorkers(options, dataplane);
   if (idle !== undefined) process.stderr.write(`note: ${idle}\n`);
   const opener = new ObjectOpener(options);
