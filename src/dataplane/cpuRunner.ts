@@ -4,6 +4,7 @@ import {
   REASON_BUDGET,
   REASON_DEPTH,
   REASON_HELPER,
+  REASON_MAP_ACCESS,
   REASON_MEMORY,
   SteerState,
   WINDOW_PACKETS,
@@ -24,7 +25,13 @@ export interface TrapCount {
   packets: number;
 }
 
-const reasonNumbers = { budget: REASON_BUDGET, helper: REASON_HELPER, depth: REASON_DEPTH, memory: REASON_MEMORY } as const;
+const reasonNumbers = {
+  budget: REASON_BUDGET,
+  helper: REASON_HELPER,
+  depth: REASON_DEPTH,
+  map_access: REASON_MAP_ACCESS,
+  memory: REASON_MEMORY,
+} as const;
 
 /** The packet loop's exports (dataplane/exports.as.ts). */
 interface PacketLoop {

@@ -60,8 +60,9 @@ export function fillMap(place: ContentsPlace, map: BpfMap, contents: unknown): v
   }
 }
 
-/** A map's entries as values by BTF type (or hexadecimal), in bpftool's words; a ring buffer's records that nobody read, in hexadecimal. */
+/** A map's entries as values by BTF type (or hexadecimal), in bpftool's words; a ring buffer's records that nobody read, in hexadecimal; one error for a map that user space may not read. */
 export function dumpMap(map: BpfMap): unknown[] {
+  if (!map.readable) return [{ error: "EPERM, its user space may not read it (BPF_F_WRONLY)" }];
   if (map.records !== undefined) return map.records.map((record) => ({ record: formatHex(record) }));
   return [...map.entries()].map(([key, value]) => ({
     key: decodeKey(map.spec, key),
@@ -148,7 +149,7 @@ function write(map: BpfMap, key: Uint8Array, value: Uint8Array | readonly Uint8A
 
 /** What bpf(2) says to a user who updates a map. */
 const refusals: ReadonlyMap<number, string> = new Map([
-  [EPERM, "EPERM, it is frozen"],
+  [EPERM, "EPERM, it is frozen, or user space may only read it (BPF_F_RDONLY)"],
   [E2BIG, "E2BIG, it is full, or the index is past its end"],
   [ENOMEM, "ENOMEM, no memory is left"],
   [EEXIST, "EEXIST, there is such an entry"],

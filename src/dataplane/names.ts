@@ -21,6 +21,7 @@ import {
   REASON_DOWN,
   REASON_HELPER,
   REASON_LENGTH,
+  REASON_MAP_ACCESS,
   REASON_MEMORY,
   REASON_NO_FRAME,
   REASON_NO_TARGET,
@@ -70,6 +71,7 @@ const reasons: Readonly<Record<number, (detail: number, helper: HelperName) => s
   [REASON_DEPTH]: () => "depth",
   [REASON_NO_FRAME]: () => "no_frame",
   [REASON_DOWN]: () => "tx_dropped",
+  [REASON_MAP_ACCESS]: (map) => `map_access:${map}`,
 };
 
 /** A loss as Linux names it; null for REASON_NONE. `detail`: see REASON_*. */

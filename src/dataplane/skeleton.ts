@@ -134,14 +134,14 @@ class SkeletonObject<Maps, Program extends string> {
   }
 
   #read(index: number, offset: number, size: number): Uint8Array {
-    if (this.#loaded !== undefined) return this.#loaded.maps[index]!.readContents(offset, size);
+    if (this.#loaded !== undefined) return this.#loaded.maps[index]!.section.read(offset, size);
     const { contents } = this.#object.maps[index]!;
     return contents?.slice(offset, offset + size) ?? new Uint8Array(size);
   }
 
   #write(index: number, offset: number, bytes: Uint8Array): void {
     if (this.#loaded !== undefined) {
-      this.#loaded.maps[index]!.writeContents(offset, bytes);
+      this.#loaded.maps[index]!.section.write(offset, bytes);
       return;
     }
     const spec = this.#object.maps[index]!;

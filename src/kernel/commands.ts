@@ -8,6 +8,7 @@ export const BPF_PROG_LOAD = 5;
 export const BPF_OBJ_GET = 7;
 export const BPF_PROG_TEST_RUN = 10;
 export const BPF_BTF_LOAD = 18;
+export const BPF_MAP_LOOKUP_AND_DELETE_ELEM = 21;
 export const BPF_MAP_FREEZE = 22;
 
 /** enum bpf_prog_type of the program types here. */

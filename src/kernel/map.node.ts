@@ -7,6 +7,7 @@ import {
   BPF_MAP_DELETE_ELEM,
   BPF_MAP_FREEZE,
   BPF_MAP_GET_NEXT_KEY,
+  BPF_MAP_LOOKUP_AND_DELETE_ELEM,
   BPF_MAP_LOOKUP_ELEM,
   BPF_MAP_UPDATE_ELEM,
 } from "./commands.ts";
@@ -26,6 +27,8 @@ function possibleCpus(): number {
   const list = readFileSync("/sys/devices/system/cpu/possible", "utf8").trim();
   return Number(list.split(/[,-]/).at(-1)) + 1;
 }
+
+const answered = { lookup: BPF_MAP_LOOKUP_ELEM, take: BPF_MAP_LOOKUP_AND_DELETE_ELEM, nextKey: BPF_MAP_GET_NEXT_KEY } as const;
 
 /** A map of the live kernel. Keys and values are bytes; a per-CPU value is one slice, a multiple of 8 bytes, for each possible CPU. */
 export class KernelMap {
@@ -94,7 +97,7 @@ export class KernelMap {
       throw new ProblemError(
         problems.kernel_call_failed({ call: `filling ${this.spec.name}`, errno: errnoText(result), detail: "see bpf(2)" }),
       );
-    if (this.spec.frozen) this.#element(BPF_MAP_FREEZE, undefined, undefined, 0);
+    if (this.spec.frozen) this.freeze();
   }
 
   /** 0 or −errno. `value` of a per-CPU map holds all slices. */
@@ -105,6 +108,17 @@ export class KernelMap {
   /** 0 or −errno. */
   delete(key: Uint8Array): number {
     return this.#element(BPF_MAP_DELETE_ELEM, key, undefined, 0);
+  }
+
+  /** 0 or −errno of an operation whose value nobody wants: looking a key up, taking an entry out, asking for the key behind it. */
+  answer(operation: keyof typeof answered, key: Uint8Array): number {
+    const size = operation === "nextKey" ? this.spec.keySize : this.valueSize;
+    return this.#element(answered[operation], key, new Uint8Array(size), 0);
+  }
+
+  /** BPF_MAP_FREEZE: 0 or −errno. */
+  freeze(): number {
+    return this.#element(BPF_MAP_FREEZE, undefined, undefined, 0);
   }
 
   /** The value, or undefined when there is none (or the type has no look-up). */

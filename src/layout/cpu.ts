@@ -24,6 +24,8 @@ export const TRAP_BUDGET = 1;
 export const TRAP_HELPER = 2;
 /** Nested runs or calls went deeper than the CPU's stacks. */
 export const TRAP_DEPTH = 3;
+/** A helper was told to change a map that programs may only read (BPF_F_RDONLY_PROG); `trap_detail` is the map's id. */
+export const TRAP_MAP_ACCESS = 4;
 
 /**
  * One simulated CPU. Written only by the worker that runs this CPU, save where a field says otherwise; the main thread reads it when the workers stand

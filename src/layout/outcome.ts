@@ -42,6 +42,8 @@ export const REASON_DEPTH = 12;
 export const REASON_NO_FRAME = 13;
 /** The output device is down. */
 export const REASON_DOWN = 14;
+/** A program changed a map that programs may only read; `detail` is the map's id. */
+export const REASON_MAP_ACCESS = 15;
 
 /** Where a program ran (`OutcomeStep.hook`). */
 export const HOOK_XDP = 1;

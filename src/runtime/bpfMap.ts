@@ -2,6 +2,8 @@ import type { MapSpec } from "../bpf/spec.ts";
 import {
   BPF_ANY,
   BPF_F_NO_COMMON_LRU,
+  BPF_F_RDONLY,
+  BPF_F_WRONLY,
   BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_BLOOM_FILTER,
   BPF_MAP_TYPE_CPUMAP,
@@ -17,13 +19,14 @@ import {
   BPF_MAP_TYPE_STACK,
   BPF_MAP_TYPE_USER_RINGBUF,
   EINVAL,
-  ENOSPC,
   EPERM,
   HashHeader,
   LruState,
   MapHeader,
 } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
+import { DataSection } from "./dataSection.ts";
+import { MapCalls } from "./mapCalls.ts";
 import type { MapHost } from "./mapHost.ts";
 import { isPerCpu, isSparseArray } from "./mapRules.ts";
 import { problems } from "./problems.ts";
@@ -54,15 +57,19 @@ export class BpfMap {
   readonly elements: number;
   readonly stride: number;
   readonly cpuStride: number;
+  /** The map's first value as a data section of global variables. */
+  readonly section: DataSection;
   readonly #host: MapHost;
+  readonly #calls: MapCalls;
   #frozen = false;
-  #buffer: { readonly address: number; readonly size: number } | undefined;
 
   constructor(host: MapHost, spec: MapSpec, address: number, id: number) {
     this.spec = spec;
     this.id = id;
     this.address = address;
     this.#host = host;
+    this.#calls = new MapCalls(host, spec, address);
+    this.section = new DataSection(host.memory, this);
     const { view } = host.memory;
     this.elements = MapHeader.read(view, address, "elements");
     this.stride = MapHeader.read(view, address, "stride");
@@ -91,55 +98,65 @@ export class BpfMap {
     return this.#frozen;
   }
 
-  /** BPF_MAP_FREEZE: from now on `update` and `delete` answer -EPERM. */
-  freeze(): void {
+  /** Whether user space may look entries up: not in a map made with BPF_F_WRONLY. */
+  get readable(): boolean {
+    return (this.spec.flags & BPF_F_WRONLY) === 0;
+  }
+
+  /** Whether user space may change entries: neither in a map made with BPF_F_RDONLY nor in a frozen one. */
+  get writable(): boolean {
+    return !this.#frozen && (this.spec.flags & BPF_F_RDONLY) === 0;
+  }
+
+  /** BPF_MAP_FREEZE: from now on `update` and `delete` answer -EPERM. 0, or -EPERM for who may not write the map himself. kernel/bpf/syscall.c: map_freeze. */
+  freeze(): number {
+    if (!this.writable) return -EPERM;
     this.#frozen = true;
     MapHeader.write(this.#host.memory.view, this.address, "frozen", 1);
+    return 0;
   }
 
-  /** The value of a key; undefined without one. BPF_F_LOCK reads it under its bpf_spin_lock. QUEUE and STACK take an empty key, and give what pop would. */
+  /**
+   * The value of a key; undefined without one. BPF_F_LOCK reads it under its bpf_spin_lock. QUEUE and STACK take an empty key, and give what pop would. This and all else
+   * that reads throws a Problem where the map is not `readable`.
+   */
   lookup(key: Uint8Array, flags = BPF_ANY): MapValue | undefined {
-    return this.#readWith("hostReadElem", key, [BigInt(flags)]);
+    this.#checkReadable();
+    return this.#present(this.#calls.read("hostReadElem", key, [BigInt(flags)]));
   }
 
-  /** Takes an entry out of the map (BPF_MAP_LOOKUP_AND_DELETE_ELEM): HASH and LRU kinds, QUEUE, STACK. */
+  /** Takes an entry out of the map (BPF_MAP_LOOKUP_AND_DELETE_ELEM): HASH and LRU kinds, QUEUE, STACK. Throws a Problem where the map is not `writable` too. */
   lookupAndDelete(key: Uint8Array): MapValue | undefined {
-    if (this.#frozen) return undefined;
-    return this.#readWith("hostTakeElem", key, []);
+    this.#checkReadable();
+    if (!this.writable) throw this.#forbidden("change");
+    return this.#calls.read("hostTakeElem", key);
   }
 
-  #readWith(operation: string, key: Uint8Array, more: readonly bigint[]): MapValue | undefined {
-    this.#checkKey(key);
-    const keySize = padded(key.length);
-    const { address: at } = this.#room(keySize + this.#valueBytes);
-    this.#host.memory.bytes.set(key, at);
-    if (this.#host.call(operation, [this.address, at, at + keySize, ...more]) !== 0) return undefined;
-    const value = this.#valueAt(at + keySize);
-    return isSparseArray(this.spec.type) && isZero(value as Uint8Array) ? undefined : value;
+  #checkReadable(): void {
+    if (!this.readable) throw this.#forbidden("read");
+  }
+
+  #forbidden(what: "read" | "change"): ProblemError {
+    const why = what === "read" ? "BPF_F_WRONLY" : this.#frozen ? "frozen" : "BPF_F_RDONLY";
+    return new ProblemError(problems.map_access({ map: this.name, what, why }));
+  }
+
+  /** Undefined for what stands for "none" in arrays of names. */
+  #present(value: MapValue | undefined): MapValue | undefined {
+    return value !== undefined && isSparseArray(this.spec.type) && isZero(value as Uint8Array) ? undefined : value;
   }
 
   /** `value`: in per-CPU kinds one for each CPU, or a single one that all CPUs get. QUEUE, STACK and BLOOM_FILTER take an empty key, and push. */
   update(key: Uint8Array, value: MapValue, flags = BPF_ANY): number {
-    if (this.#frozen) return -EPERM;
-    this.#checkKey(key);
-    const values = this.#valuesOf(value);
-    const keySize = padded(key.length);
-    const valueSize = padded(this.spec.valueSize);
-    const { address: keyAt } = this.#room(keySize + valueSize * values.length);
-    const { bytes: memory } = this.#host.memory;
-    memory.set(key, keyAt);
-    for (const [cpu, bytes] of values.entries()) memory.set(bytes, keyAt + keySize + cpu * valueSize);
+    if (!this.writable) return -EPERM;
     if (namesSecondProgram(this.spec.type)) this.#host.standStill();
-    return this.#host.call("hostUpdateElem", [this.address, keyAt, keyAt + keySize, BigInt(flags)]);
+    return this.#calls.update(key, value, flags);
   }
 
   delete(key: Uint8Array): number {
-    if (this.#frozen) return -EPERM;
-    this.#checkKey(key);
-    const { address: at } = this.#room(padded(key.length));
-    this.#host.memory.bytes.set(key, at);
+    if (!this.writable) return -EPERM;
     if (namesSecondProgram(this.spec.type)) this.#host.standStill();
-    return this.#host.call("hostDeleteElem", [this.address, at]);
+    return this.#calls.delete(key);
   }
 
   /**
@@ -147,13 +164,8 @@ export class BpfMap {
    * others delete keys may meet some twice. `entries` does not.
    */
   nextKey(key?: Uint8Array): Uint8Array | undefined {
-    if (key !== undefined) this.#checkKey(key);
-    if (!hasKeys(this.spec.type)) return undefined;
-    const keySize = padded(this.spec.keySize);
-    const { address: at } = this.#room(2 * keySize);
-    if (key !== undefined) this.#host.memory.bytes.set(key, at);
-    if (this.#host.call("hostNextKey", [this.address, key === undefined ? 0 : at, at + keySize]) !== 0) return undefined;
-    return sliceWhole(this.#host.memory.bytes, at + keySize, this.spec.keySize);
+    this.#checkReadable();
+    return hasKeys(this.spec.type) ? this.#calls.nextKey(key) : undefined;
   }
 
   /**
@@ -161,8 +173,13 @@ export class BpfMap {
    * cursor end, and give a key that is there all the time once.
    */
   lookupBatch(cursor?: number): { readonly entries: readonly MapEntry[]; readonly next: number | undefined } {
-    const { records, next } = this.#batch(cursor ?? 0, true);
-    const entries = records.map((at): MapEntry => [this.#keyAt(at), this.#valueAt(at + padded(this.#keySize))]);
+    this.#checkReadable();
+    return this.#entriesFrom(cursor ?? 0);
+  }
+
+  #entriesFrom(cursor: number): ReturnType<BpfMap["lookupBatch"]> {
+    if (!hasEntries(this.spec.type)) return { entries: [], next: undefined };
+    const { entries, next } = this.#calls.entries(cursor);
     const sparse = isSparseArray(this.spec.type);
     return { entries: sparse ? entries.filter(([, value]) => !isZero(value as Uint8Array)) : entries, next };
   }
@@ -183,8 +200,13 @@ export class BpfMap {
    * The map may be changed meanwhile, by programs or by who walks.
    */
   *entries(): Generator<MapEntry> {
+    this.#checkReadable();
+    yield* this.#allEntries();
+  }
+
+  *#allEntries(): Generator<MapEntry> {
     for (let cursor: number | undefined = 0; cursor !== undefined; ) {
-      const { entries, next }: ReturnType<BpfMap["lookupBatch"]> = this.lookupBatch(cursor);
+      const { entries, next }: ReturnType<BpfMap["lookupBatch"]> = this.#entriesFrom(cursor);
       yield* entries;
       cursor = next;
     }
@@ -192,21 +214,27 @@ export class BpfMap {
 
   /** Its keys, likewise. */
   *keys(): Generator<Uint8Array> {
+    this.#checkReadable();
+    yield* this.#allKeys();
+  }
+
+  *#allKeys(): Generator<Uint8Array> {
     if (isSparseArray(this.spec.type)) {
-      for (const [key] of this.entries()) yield key;
+      for (const [key] of this.#allEntries()) yield key;
       return;
     }
+    if (!hasEntries(this.spec.type)) return;
     for (let cursor: number | undefined = 0; cursor !== undefined; ) {
-      const { records, next }: Batch = this.#batch(cursor, false);
-      yield* records.map((at) => this.#keyAt(at));
+      const { entries, next }: ReturnType<MapCalls["keys"]> = this.#calls.keys(cursor);
+      yield* entries;
       cursor = next;
     }
   }
 
-  /** How many entries `entries` would give. */
+  /** How many entries there are; also of a map that is not `readable`. */
   get used(): number {
     let count = 0;
-    for (const _ of this.keys()) count++;
+    for (const _ of this.#allKeys()) count++;
     return count;
   }
 
@@ -218,47 +246,6 @@ export class BpfMap {
   /** Records of a RINGBUF that found no room, since it was made; 0 for other kinds. */
   get lost(): number {
     return this.spec.type === BPF_MAP_TYPE_RINGBUF ? Number(ringLost(this.#host.memory, this)) : 0;
-  }
-
-  get #keySize(): number {
-    return this.spec.keySize;
-  }
-
-  /** Addresses of records of keys and values, copied out of the map, until the next operation. */
-  #batch(cursor: number, values: boolean): Batch {
-    if (!hasEntries(this.spec.type)) return { records: [], next: undefined };
-    const size = padded(this.#keySize) + (values || !hasKeys(this.spec.type) ? this.#valueBytes : 0);
-    let room = Math.max(this.#host.scratch.size, BATCH_HEADER + size);
-    for (;;) {
-      const { address } = this.#room(room);
-      const error = this.#host.call("hostReadBatch", [this.address, cursor, address, room, values ? 0 : 1]);
-      const { view } = this.#host.memory;
-      const count = view.getUint32(address, true);
-      if (error === -ENOSPC) {
-        room = Math.max(room, BATCH_HEADER + count * size) * 2;
-        continue;
-      }
-      if (error !== 0) return { records: [], next: undefined };
-      const next = view.getUint32(address + 4, true);
-      const records = Array.from({ length: count }, (_, index) => address + BATCH_HEADER + index * size);
-      return { records, next: next === NO_CURSOR ? undefined : next };
-    }
-  }
-
-  #keyAt(address: number): Uint8Array {
-    return sliceWhole(this.#host.memory.bytes, address, this.#keySize);
-  }
-
-  /** Bytes of a value as the host's calls pass it: of all CPUs in per-CPU kinds, each padded to 8. */
-  get #valueBytes(): number {
-    return padded(this.spec.valueSize) * (this.perCpu ? this.cpuCount : 1);
-  }
-
-  #valueAt(address: number): MapValue {
-    const { bytes } = this.#host.memory;
-    const size = this.spec.valueSize;
-    if (!this.perCpu) return sliceWhole(bytes, address, size);
-    return Array.from({ length: this.cpuCount }, (_, cpu) => sliceWhole(bytes, address + cpu * padded(size), size));
   }
 
   /** Entries that an LRU map gave up to make room for others, since it was made; undefined for other kinds. */
@@ -288,43 +275,6 @@ export class BpfMap {
     return this.lookupAndDelete(new Uint8Array(this.spec.keySize)) as Uint8Array | undefined;
   }
 
-  /** Writes the first value of a global data section, frozen or not. */
-  setContents(contents: Uint8Array): void {
-    this.#host.memory.bytes.set(contents.subarray(0, this.spec.valueSize), this.elements);
-  }
-
-  /** Some bytes of the single value of a global data section, as programs see them now. A variable of up to 8 aligned bytes is read whole. */
-  readContents(offset: number, size: number): Uint8Array {
-    this.#checkContents(offset, size);
-    const at = this.elements + offset;
-    const word = wordFor(this.#host.memory.memory.buffer, at, size);
-    if (word === undefined) return this.#host.memory.bytes.slice(at, at + size);
-    const bytes = new Uint8Array(8);
-    new DataView(bytes.buffer).setBigUint64(0, BigInt(Atomics.load(word as BigUint64Array, 0)), true);
-    return bytes.slice(0, size);
-  }
-
-  /** Writes some bytes of it, likewise. Throws a Problem when the section is frozen, as .rodata is. */
-  writeContents(offset: number, bytes: Uint8Array): void {
-    if (this.#frozen) throw new ProblemError(problems.map_frozen({ map: this.name }));
-    this.#checkContents(offset, bytes.length);
-    const at = this.elements + offset;
-    const word = wordFor(this.#host.memory.memory.buffer, at, bytes.length);
-    if (word === undefined) {
-      this.#host.memory.bytes.set(bytes, at);
-      return;
-    }
-    const value = bytes.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
-    if (word instanceof BigUint64Array) Atomics.store(word, 0, value);
-    else Atomics.store(word, 0, Number(value));
-  }
-
-  #checkContents(offset: number, size: number): void {
-    if (offset >= 0 && offset + size <= this.spec.valueSize) return;
-    const part = `what begins at byte ${offset}`;
-    throw new ProblemError(problems.map_size_wrong({ map: this.name, part, given: size, expected: this.spec.valueSize - offset }));
-  }
-
   /** Puts a program into an entry of a PROG_ARRAY; `slot` is its index in the function table, 0 empties the entry. */
   setProgram(index: number, slot: number): void {
     const error = slot === 0 ? this.delete(u32Bytes(index)) : this.update(u32Bytes(index), u32Bytes(slot));
@@ -336,7 +286,7 @@ export class BpfMap {
     const { type, valueSize } = this.spec;
     const at = type === BPF_MAP_TYPE_PROG_ARRAY ? 0 : namesSecondProgram(type) && valueSize >= 8 ? 4 : undefined;
     if (at === undefined) return new Set();
-    return new Set([...this.entries()].map(([, value]) => readU32((value as Uint8Array).subarray(at, at + 4))));
+    return new Set([...this.#allEntries()].map(([, value]) => readU32((value as Uint8Array).subarray(at, at + 4))));
   }
 
   /** Puts a map into an entry of a map of maps: 0, or -EINVAL when it does not resemble the template. kernel/bpf/map_in_map.c: bpf_map_meta_equal. */
@@ -351,47 +301,7 @@ export class BpfMap {
     const value = this.lookup(key);
     return value === undefined ? undefined : this.#host.mapAt(readU32(value as Uint8Array));
   }
-
-  #checkKey(key: Uint8Array): void {
-    if (key.length === this.spec.keySize) return;
-    throw new ProblemError(problems.map_size_wrong({ map: this.name, part: "the key", given: key.length, expected: this.spec.keySize }));
-  }
-
-  #valuesOf(value: MapValue): readonly Uint8Array[] {
-    const cpus = this.#host.cpus.blocks.length;
-    const single = value instanceof Uint8Array;
-    const values = !single ? value : this.perCpu ? Array.from({ length: cpus }, () => value) : [value];
-    const expected = this.spec.valueSize;
-    for (const { length } of values) {
-      if (length !== expected)
-        throw new ProblemError(problems.map_size_wrong({ map: this.name, part: "the value", given: length, expected }));
-    }
-    const count = this.perCpu ? cpus : 1;
-    if (values.length === count) return values;
-    const given = values.length * expected;
-    throw new ProblemError(problems.map_size_wrong({ map: this.name, part: "the value of all CPUs", given, expected: count * expected }));
-  }
-
-  /** Where the arguments of a call can stand: the host's scratch area, or, when that is too small, a buffer of the map's own. */
-  #room(size: number): { readonly address: number } {
-    const { scratch } = this.#host;
-    if (size <= scratch.size) return scratch;
-    if (this.#buffer === undefined || this.#buffer.size < size) {
-      this.#buffer = { address: this.#host.memory.allocate("engine", size, 8, this.name), size };
-    }
-    return this.#buffer;
-  }
 }
-
-/** Records of a batch by address, and the cursor behind them. */
-interface Batch {
-  readonly records: readonly number[];
-  readonly next: number | undefined;
-}
-
-/** runtime/maps/hostAccess.as.ts: what stands in front of a batch, and the cursor behind the last entry. */
-const BATCH_HEADER = 8;
-const NO_CURSOR = 0xffffffff;
 
 const hasKeys = (type: number): boolean => hasEntries(type) && type !== BPF_MAP_TYPE_QUEUE && type !== BPF_MAP_TYPE_STACK;
 
@@ -413,24 +323,6 @@ function inTurn<T>(given: Iterable<T>, work: (one: T) => number): { readonly cou
 
 const namesSecondProgram = (type: number): boolean =>
   type === BPF_MAP_TYPE_DEVMAP || type === BPF_MAP_TYPE_DEVMAP_HASH || type === BPF_MAP_TYPE_CPUMAP;
-
-/** The word of the memory at an address that a variable of this size fills, for Atomics; undefined for others. */
-function wordFor(buffer: ArrayBufferLike, at: number, size: number): Uint8Array | Uint16Array | Uint32Array | BigUint64Array | undefined {
-  if (at % size !== 0) return undefined;
-  if (size === 8) return new BigUint64Array(buffer, at, 1);
-  if (size === 4) return new Uint32Array(buffer, at, 1);
-  if (size === 2) return new Uint16Array(buffer, at, 1);
-  return size === 1 ? new Uint8Array(buffer, at, 1) : undefined;
-}
-
-const padded = (size: number): number => Math.ceil(size / 8) * 8;
-
-/** `size` bytes even where the memory ends before. */
-function sliceWhole(memory: Uint8Array, address: number, size: number): Uint8Array {
-  const value = new Uint8Array(size);
-  value.set(memory.subarray(address, address + size));
-  return value;
-}
 
 const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
 

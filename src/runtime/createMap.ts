@@ -47,7 +47,7 @@ export function createMap(host: MapHost, spec: MapSpec): BpfMap {
   layOut(place);
   layOutFields(place);
   const map = new BpfMap(host, spec, address, id);
-  if (spec.contents !== undefined) map.setContents(spec.contents);
+  if (spec.contents !== undefined) map.section.initialise(spec.contents);
   if (spec.frozen === true) map.freeze();
   return map;
 }

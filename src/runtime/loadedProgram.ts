@@ -2,7 +2,7 @@ import { installInterpreted, interpretProgram } from "../bpf/interp/index.ts";
 import { type CompiledMap, type CompiledProgram, compileProgram, installProgram, locateTrap } from "../bpf/jit/index.ts";
 import type { ProgramSpec } from "../bpf/spec.ts";
 import type { VerifiedProgram } from "../bpf/verifier/index.ts";
-import { CpuBlock, MAX_PROGRAMS, ProgramStats, TRAP_BUDGET, TRAP_DEPTH, TRAP_HELPER } from "../layout/index.ts";
+import { CpuBlock, MAX_PROGRAMS, ProgramStats, TRAP_BUDGET, TRAP_DEPTH, TRAP_HELPER, TRAP_MAP_ACCESS } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import type { BpfMap } from "./bpfMap.ts";
 import { resetCpu } from "./cpus.ts";
@@ -141,10 +141,10 @@ export class ProgramLoader {
 
 /** Why a run ended early. */
 export interface Trap {
-  /** `budget`, `helper`, `depth`, or `memory` for what WebAssembly itself refused. */
-  readonly reason: "budget" | "helper" | "depth" | "memory";
+  /** `budget`, `helper`, `depth`, `map_access`, or `memory` for what WebAssembly itself refused. */
+  readonly reason: "budget" | "helper" | "depth" | "map_access" | "memory";
   readonly message: string;
-  /** `helper`: the number of the helper or kernel function that is not there. */
+  /** `helper`: the number of the helper or kernel function that is not there. `map_access`: the map's id. */
   readonly detail: number;
   /** The program's instruction that ran, where the stack shows it. */
   readonly instruction: number | undefined;
@@ -152,7 +152,12 @@ export interface Trap {
 
 export type RunResult = { readonly returned: bigint } | { readonly trap: Trap };
 
-const reasons: Readonly<Record<number, Trap["reason"]>> = { [TRAP_BUDGET]: "budget", [TRAP_HELPER]: "helper", [TRAP_DEPTH]: "depth" };
+const reasons: Readonly<Record<number, Trap["reason"]>> = {
+  [TRAP_BUDGET]: "budget",
+  [TRAP_HELPER]: "helper",
+  [TRAP_DEPTH]: "depth",
+  [TRAP_MAP_ACCESS]: "map_access",
+};
 
 /**
  * Reads why the current CPU's run ended from its block, releases what it held and puts the CPU back to rest. `error` is what the call of the

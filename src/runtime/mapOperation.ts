@@ -1,5 +1,6 @@
 import type { RuntimeFunction } from "../bpf/spec.ts";
 import {
+  BPF_F_RDONLY_PROG,
   BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_ARRAY_OF_MAPS,
   BPF_MAP_TYPE_HASH,
@@ -44,14 +45,18 @@ const helpers: Readonly<Record<number, { readonly name: keyof MapFunctions } & O
   3: { name: "delete", parameters: ["i32", "i32"], result: "s32" },
 };
 
-/** The function that does what a helper does on a map of this type and key size, without finding the type out first; undefined when there is none. */
+/**
+ * The function that does what a helper does on a map of this type and key size, without finding the type out first; undefined when there is none, or when it would not
+ * find out that programs may only read the map.
+ */
 export function mapOperation(
   helper: number,
-  { type, keySize }: { readonly type: number; readonly keySize: number },
+  { type, keySize, flags }: { readonly type: number; readonly keySize: number; readonly flags: number },
 ): RuntimeFunction | undefined {
   const called = helpers[helper];
   if (called === undefined) return undefined;
   const { name, parameters, result } = called;
+  if (name !== "lookup" && (flags & BPF_F_RDONLY_PROG) !== 0) return undefined;
   const entry = functions.get(type)?.[name];
   if (entry === undefined) return undefined;
   const bySize = name === "lookup" && lookupsBySize.get(type)?.has(keySize) === true;

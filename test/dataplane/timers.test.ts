@@ -155,7 +155,7 @@ test.each([0, 1])("a timer of CPU %i fires when the machine's time gets there, w
 
 test("a callback that traps is counted, and costs no packet", async () => {
   const { machine, map } = machineWithTimers({ cpus: 1 }, 0);
-  map.setContents(Uint8Array.of(1));
+  map.section.initialise(Uint8Array.of(1));
   const { outcomes, result } = await machine.replay(fiveAndTen);
   expect(outcomes.map(({ fate }) => fate)).toEqual(["stack", "stack", "stack"]);
   expect(result.traps).toMatchObject([{ program: "arm", reason: "memory" }]);

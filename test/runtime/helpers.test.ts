@@ -1,6 +1,15 @@
 import { describe, expect, test } from "vitest";
 import type { Btf } from "../../src/bpf/btf/index.ts";
-import { BPF_F_LOCK, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_HASH, CpuBlock, EINVAL, ERANGE, MapHeader } from "../../src/layout/index.ts";
+import {
+  BPF_F_LOCK,
+  BPF_F_RDONLY_PROG,
+  BPF_MAP_TYPE_ARRAY,
+  BPF_MAP_TYPE_HASH,
+  CpuBlock,
+  EINVAL,
+  ERANGE,
+  MapHeader,
+} from "../../src/layout/index.ts";
 import { createMap, generalHelpers, mapOperation, ProgramLoader, runOnce } from "../../src/runtime/index.ts";
 import { mapSpec, TestMachine, u32Key, u64Value } from "./machine.ts";
 import { programSpec, verified } from "./programs.ts";
@@ -176,17 +185,16 @@ test("map operations that are chosen by type and key size are there, and those t
   for (const type of [1, 2, 5, 6, 9, 10, 11, 12, 13]) {
     for (const keySize of [1, 4, 8, 12, 16]) {
       for (const helper of [1, 2, 3]) {
-        const chosen = mapOperation(helper, { type, keySize });
+        const chosen = mapOperation(helper, { type, keySize, flags: 0 });
         if (chosen !== undefined) expect(exports[chosen.entry], `${chosen.entry} for type ${type}`).toBeTypeOf("function");
       }
     }
   }
-  expect(mapOperation(1, { type: BPF_MAP_TYPE_HASH, keySize: 16 })?.entry).toBe("hashLookup16");
-  expect(mapOperation(1, { type: BPF_MAP_TYPE_HASH, keySize: 12 })?.entry).toBe("hashLookup");
-  expect([mapOperation(3, { type: BPF_MAP_TYPE_ARRAY, keySize: 4 }), mapOperation(12, { type: BPF_MAP_TYPE_HASH, keySize: 4 })]).toEqual([
-    undefined,
-    undefined,
-  ]);
+  expect(mapOperation(1, { type: BPF_MAP_TYPE_HASH, keySize: 16, flags: 0 })?.entry).toBe("hashLookup16");
+  expect(mapOperation(1, { type: BPF_MAP_TYPE_HASH, keySize: 12, flags: 0 })?.entry).toBe("hashLookup");
+  expect(mapOperation(3, { type: BPF_MAP_TYPE_ARRAY, keySize: 4, flags: 0 })).toBeUndefined();
+  expect(mapOperation(12, { type: BPF_MAP_TYPE_HASH, keySize: 4, flags: 0 })).toBeUndefined();
+  expect(mapOperation(2, { type: BPF_MAP_TYPE_HASH, keySize: 4, flags: BPF_F_RDONLY_PROG })).toBeUndefined();
 });
 
 test("every general helper names a function that the runtime exports", () => {

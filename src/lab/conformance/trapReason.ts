@@ -1,4 +1,4 @@
-import { CpuBlock, helperNames, TRAP_BUDGET, TRAP_DEPTH, TRAP_HELPER } from "../../layout/index.ts";
+import { CpuBlock, helperNames, TRAP_BUDGET, TRAP_DEPTH, TRAP_HELPER, TRAP_MAP_ACCESS } from "../../layout/index.ts";
 import type { RuntimeInstance, SimulatedMemory } from "../../runtime/index.ts";
 
 /** Why a run was ended by a trap. */
@@ -19,6 +19,8 @@ export function trapReason(memory: SimulatedMemory, runtime: RuntimeInstance, er
       return { text: "the run used up its fuel", unbuilt: false };
     case TRAP_DEPTH:
       return { text: "nested too deeply", unbuilt: false };
+    case TRAP_MAP_ACCESS:
+      return { text: `write into map ${detail} forbidden`, unbuilt: false };
     default:
       return { text: error.message, unbuilt: false };
   }

@@ -1,5 +1,6 @@
 import {
   BPF_F_LOCK,
+  BPF_F_RDONLY_PROG,
   BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_ARRAY_OF_MAPS,
   BPF_MAP_TYPE_BLOOM_FILTER,
@@ -17,13 +18,19 @@ import {
   BPF_MAP_TYPE_QUEUE,
   BPF_MAP_TYPE_STACK,
   BPF_MAP_TYPE_XSKMAP,
+  CpuBlock_trap,
+  CpuBlock_trap_detail,
   EINVAL,
   EOPNOTSUPP,
   MapHeader_cpu_count,
   MapHeader_cpu_stride,
+  MapHeader_flags,
+  MapHeader_id,
   MapHeader_spin_lock,
   MapHeader_type,
+  TRAP_MAP_ACCESS,
 } from "../../layout/layout.generated.as";
+import { cpu } from "../cpu.as";
 import { arrayLookup, arrayUpdate, percpuArrayLookup, percpuArrayUpdate, percpuArrayUpdateAll } from "./array.as";
 import { bloomPeek, bloomPush } from "./bloom.as";
 import { findAny } from "./chain.as";
@@ -88,8 +95,21 @@ export function mapLookupPercpuElem(map: u32, key: u32, number: u32): u32 {
   }
 }
 
+/** Ends the run where programs may only read the map: Linux refuses to load one that would write it (kernel/bpf/verifier.c: record_func_map). */
+function checkProgramWrites(map: u32): void {
+  if ((load<u32>(map, MapHeader_flags) & BPF_F_RDONLY_PROG) == 0) return;
+  store<u32>(cpu, TRAP_MAP_ACCESS, CpuBlock_trap);
+  store<u32>(cpu, load<u32>(map, MapHeader_id), CpuBlock_trap_detail);
+  unreachable();
+}
+
 /** bpf_map_update_elem: 0 or a negative errno. */
 export function mapUpdateElem(map: u32, key: u32, value: u32, flags: u64): i32 {
+  checkProgramWrites(map);
+  return updateElem(map, key, value, flags);
+}
+
+function updateElem(map: u32, key: u32, value: u32, flags: u64): i32 {
   switch (load<u32>(map, MapHeader_type)) {
     case BPF_MAP_TYPE_ARRAY:
       return arrayUpdate(map, key, value, flags);
@@ -112,6 +132,11 @@ export function mapUpdateElem(map: u32, key: u32, value: u32, flags: u64): i32 {
 
 /** bpf_map_delete_elem: 0 or a negative errno; -EINVAL for arrays, whose entries cannot go. */
 export function mapDeleteElem(map: u32, key: u32): i32 {
+  checkProgramWrites(map);
+  return deleteElem(map, key);
+}
+
+function deleteElem(map: u32, key: u32): i32 {
   switch (load<u32>(map, MapHeader_type)) {
     case BPF_MAP_TYPE_ARRAY:
     case BPF_MAP_TYPE_PERCPU_ARRAY:
@@ -131,6 +156,11 @@ export function mapDeleteElem(map: u32, key: u32): i32 {
 
 /** bpf_map_push_elem */
 export function mapPushElem(map: u32, value: u32, flags: u64): i32 {
+  checkProgramWrites(map);
+  return pushElem(map, value, flags);
+}
+
+function pushElem(map: u32, value: u32, flags: u64): i32 {
   switch (load<u32>(map, MapHeader_type)) {
     case BPF_MAP_TYPE_QUEUE:
     case BPF_MAP_TYPE_STACK:
@@ -144,6 +174,7 @@ export function mapPushElem(map: u32, value: u32, flags: u64): i32 {
 
 /** bpf_map_pop_elem */
 export function mapPopElem(map: u32, value: u32): i32 {
+  checkProgramWrites(map);
   switch (load<u32>(map, MapHeader_type)) {
     case BPF_MAP_TYPE_QUEUE:
     case BPF_MAP_TYPE_STACK:
@@ -207,9 +238,9 @@ export function hostUpdateElem(map: u32, key: u32, value: u32, flags: u64): i32 
     case BPF_MAP_TYPE_QUEUE:
     case BPF_MAP_TYPE_STACK:
     case BPF_MAP_TYPE_BLOOM_FILTER:
-      return mapPushElem(map, value, flags);
+      return pushElem(map, value, flags);
     default:
-      return mapUpdateElem(map, key, value, flags);
+      return updateElem(map, key, value, flags);
   }
 }
 
@@ -227,6 +258,6 @@ export function hostDeleteElem(map: u32, key: u32): i32 {
     case BPF_MAP_TYPE_PROG_ARRAY:
       return wordDelete(map, key);
     default:
-      return mapDeleteElem(map, key);
+      return deleteElem(map, key);
   }
 }
