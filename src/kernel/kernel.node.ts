@@ -6,6 +6,7 @@ import { errnoText, type Libc, openLibc } from "./libc.node.ts";
 import { KernelMap } from "./map.node.ts";
 import { problems } from "./problems.ts";
 import { KernelProgram } from "./program.node.ts";
+import { KernelRing } from "./ring.node.ts";
 
 /** The live kernel: makes maps and loads programs, of any type, and forgets them all when it is closed. */
 export class Kernel {
@@ -34,6 +35,11 @@ export class Kernel {
     const program = KernelProgram.load(this.#libc, spec, maps);
     this.#programs.push(program);
     return program;
+  }
+
+  /** The reading side of a RINGBUF; to be closed. */
+  openRing(map: KernelMap): KernelRing {
+    return new KernelRing(this.#libc, map);
   }
 
   /** A map that somebody pinned to a path of the BPF file system. */

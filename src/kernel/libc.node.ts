@@ -5,7 +5,9 @@ import { problems } from "./problems.ts";
 
 /** Numbers of bpf(2) by architecture. include/uapi/asm-generic/unistd.h and arch/x86/entry/syscalls/syscall_64.tbl. */
 const BPF_SYSCALL: Readonly<Record<string, number>> = { x64: 321, arm64: 280 };
+const PROT_READ = 1;
 const PROT_READ_WRITE = 3;
+const MAP_SHARED = 1;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 const CLONE_NEWNET = 0x40000000;
 const O_RDONLY = 0;
@@ -43,7 +45,10 @@ export class Libc {
   readonly #open: NativeFunction;
   readonly #close: NativeFunction;
   readonly #setns: NativeFunction;
-  readonly #unshare: NativeFunction;
+  readonly #leaveNamespaces: NativeFunction;
+  readonly #mmap: NativeFunction;
+  readonly #munmap: NativeFunction;
+  readonly #memcpy: NativeFunction;
   readonly #koffi: Koffi;
   #top = 0;
 
@@ -55,9 +60,11 @@ export class Libc {
     this.#open = library.func("int open(const char *path, int flags)");
     this.#close = library.func("int close(int fd)");
     this.#setns = library.func("int setns(int fd, int type)");
-    this.#unshare = library.func("int unshare(int flags)");
-    const mmap = library.func("uintptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, long offset)");
-    this.#base = mmap(0, SCRATCH_SIZE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+    this.#leaveNamespaces = library.func("int unshare(int flags)");
+    this.#mmap = library.func("uintptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, long offset)");
+    this.#munmap = library.func("int munmap(uintptr_t address, size_t length)");
+    this.#memcpy = library.func("uintptr_t memcpy(uintptr_t to, uintptr_t from, size_t length)");
+    this.#base = this.#mmap(0, SCRATCH_SIZE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
     if (this.#base === -1) throw new Error("mmap of the scratch memory failed");
     this.scratch = new Uint8Array(koffi.view(BigInt(this.#base), SCRATCH_SIZE));
     this.view = new DataView(this.scratch.buffer);
@@ -102,6 +109,27 @@ export class Libc {
     this.#close(fd);
   }
 
+  /** Maps `length` bytes of what `fd` stands for into this process, shared: their address, or −errno. */
+  share(fd: number, length: number, offset: number, writable: boolean): number {
+    return this.#result(this.#mmap(0, length, writable ? PROT_READ_WRITE : PROT_READ, MAP_SHARED, fd, offset));
+  }
+
+  unshare(address: number, length: number): void {
+    this.#munmap(address, length);
+  }
+
+  /** Offset in `scratch` of a copy of bytes of this process. */
+  copyFrom(address: number, length: number): number {
+    const at = this.reserve(length);
+    this.#memcpy(this.#base + at, address, length);
+    return at;
+  }
+
+  /** Copies bytes of `scratch` to an address of this process. */
+  copyTo(address: number, at: number, length: number): void {
+    this.#memcpy(address, this.#base + at, length);
+  }
+
   /** Moves this thread into the network namespace that `fd` stands for. */
   enterNetworkNamespace(fd: number): number {
     return this.#result(this.#setns(fd, CLONE_NEWNET));
@@ -109,7 +137,7 @@ export class Libc {
 
   /** Moves this thread into a new network namespace of its own. */
   newNetworkNamespace(): number {
-    return this.#result(this.#unshare(CLONE_NEWNET));
+    return this.#result(this.#leaveNamespaces(CLONE_NEWNET));
   }
 
   #result(value: number): number {

@@ -100,7 +100,7 @@ export class KernelMap {
     if (this.spec.frozen) this.freeze();
   }
 
-  /** 0 or −errno. `value` of a per-CPU map holds all slices. */
+  /** 0 or −errno. `value` of a per-CPU map holds all slices. QUEUE, STACK and BLOOM_FILTER take an empty key, and push. */
   update(key: Uint8Array, value: Uint8Array, flags = 0): number {
     return this.#element(BPF_MAP_UPDATE_ELEM, key, value, flags);
   }
@@ -121,11 +121,19 @@ export class KernelMap {
     return this.#element(BPF_MAP_FREEZE, undefined, undefined, 0);
   }
 
-  /** The value, or undefined when there is none (or the type has no look-up). */
+  /** The value, or undefined when there is none (or the type has no look-up). QUEUE and STACK take an empty key, and give what pop would. */
   lookup(key: Uint8Array): Uint8Array | undefined {
-    const libc = this.#libc;
-    const result = this.#element(BPF_MAP_LOOKUP_ELEM, key, new Uint8Array(this.valueSize), 0);
-    return result < 0 ? undefined : libc.scratch.slice(this.#lastValue, this.#lastValue + this.valueSize);
+    return this.#read(BPF_MAP_LOOKUP_ELEM, key);
+  }
+
+  /** Takes an entry out of the map: its value, or undefined when there is none. */
+  lookupAndDelete(key: Uint8Array): Uint8Array | undefined {
+    return this.#read(BPF_MAP_LOOKUP_AND_DELETE_ELEM, key);
+  }
+
+  #read(command: number, key: Uint8Array): Uint8Array | undefined {
+    const result = this.#element(command, key, new Uint8Array(this.valueSize), 0);
+    return result < 0 ? undefined : this.#libc.scratch.slice(this.#lastValue, this.#lastValue + this.valueSize);
   }
 
   /** All entries, in the kernel's order. An entry deleted meanwhile is left out. */
@@ -151,7 +159,8 @@ export class KernelMap {
     libc.begin();
     const at = libc.reserve(32);
     libc.view.setUint32(at, this.fd, true);
-    if (key !== undefined) libc.view.setBigUint64(at + 8, libc.address(libc.place(key)), true);
+    // Kinds without keys want no address of one.
+    if (key !== undefined && key.length > 0) libc.view.setBigUint64(at + 8, libc.address(libc.place(key)), true);
     if (value !== undefined) {
       this.#lastValue = libc.place(value);
       libc.view.setBigUint64(at + 16, libc.address(this.#lastValue), true);

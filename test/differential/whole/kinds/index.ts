@@ -1,0 +1,24 @@
+import type { ProgramTypeName } from "../../../../src/bpf/spec.ts";
+import type { AnyKind, Kind } from "../statement.ts";
+import { arithmeticKinds } from "./arithmetic.ts";
+import { controlKinds } from "./control.ts";
+import { mapKinds } from "./maps.ts";
+import { packetKinds } from "./packet.ts";
+
+export const allKinds: readonly AnyKind[] = [...arithmeticKinds, ...controlKinds, ...mapKinds, ...packetKinds];
+
+const byName = new Map(allKinds.map((kind) => [kind.name, kind]));
+if (byName.size !== allKinds.length) throw new Error("two kinds have one name");
+
+export function kindNamed(name: string): AnyKind {
+  const kind = byName.get(name);
+  if (kind === undefined) throw new RangeError(`no kind of statement is named ${name}`);
+  return kind;
+}
+
+/** Kinds of statements that programs of this type may hold. */
+export const kindsOf = (type: ProgramTypeName): AnyKind[] =>
+  allKinds.filter((kind) => {
+    const { type: only } = kind as unknown as Kind<unknown>;
+    return only === undefined || only === type;
+  });
