@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import type { ClassicInstruction, FilteredPacket } from "../../../src/bpf/classic/index.ts";
+import { classicRows } from "../../../src/bpf/classic/instruction.ts";
 
 const u32 = fc.oneof(
   fc.nat(64),
@@ -64,6 +65,31 @@ export const anyProgram: fc.Arbitrary<ClassicInstruction[]> = fc
     });
     return [...stores, ...body, { code: finish, jt: 0, jf: 0, k }, { code: 0x06, jt: 0, jf: 0, k: 1 }];
   });
+
+/** Rows that are mostly instructions, in programs that mostly lack something: a store, an end, a target. */
+export const anyRows: fc.Arbitrary<ClassicInstruction[]> = fc
+  .tuple(
+    fc.array(
+      fc.record({
+        code: fc.oneof(
+          { weight: 30, arbitrary: fc.constantFrom(...classicRows.map(({ code }) => code)) },
+          fc.integer({ min: 0, max: 0xff }),
+          fc.constantFrom(0x100, 0x8000, 0xffff),
+        ),
+        jt: fc.nat(3),
+        jf: fc.nat(3),
+        k: fc.oneof(
+          { weight: 6, arbitrary: fc.nat(4) },
+          fc.nat(40),
+          u32,
+          fc.nat(70).map((distance) => 0xfffff000 + distance),
+        ),
+      }),
+      { maxLength: 8 },
+    ),
+    fc.boolean(),
+  )
+  .map(([rows, ends]) => (ends ? [...rows, ...new Array<ClassicInstruction>(4).fill({ code: 0x06, jt: 0, jf: 0, k: 1 })] : rows));
 
 /** Frames with something like headers, and any bytes; some shorter than an Ethernet header, some cut. */
 export const anyPacket: fc.Arbitrary<FilteredPacket> = fc

@@ -81,8 +81,9 @@ class Reader {
   /** libpcap asks for the protocols of the left operand only; so does this, for the same verdicts. */
   #binary({ operator, left, right }: Arithmetic & { readonly kind: "binary" }): Computed {
     const [a, b] = [this.compute(left), this.compute(right)];
-    if (b.value.kind === "constant") {
-      const { k } = b.value;
+    // What comes to 0, or to more than 31, only when it is computed is no error: libpcap's optimiser may find it out, its filters run without.
+    if (right.kind === "number") {
+      const k = right.value;
       if ((operator === "/" || operator === "%") && k === 0) throw this.#expression.problem("filter_division", right);
       if ((operator === "<<" || operator === ">>") && k > 31)
         throw this.#expression.problem("filter_number", right, { what: "the shift", value: k, least: 0, most: 31 });

@@ -1,5 +1,4 @@
 import type { ClassicRelation } from "../instruction.ts";
-import { holds } from "../interpret.ts";
 import type { Condition, Value } from "./value.ts";
 
 /** Ends of a filter. */
@@ -138,10 +137,14 @@ interface ValueFacts {
 const none: Facts = new Map();
 const keyOf = (relation: ClassicRelation, right: Value): string => `${relation} ${right.id}`;
 
+/**
+ * The outcome of a test, as far as libpcap's optimiser tells it too: the same test was made, or the value was found to equal something else. To tell more would leave
+ * out loads that tcpdump's code makes, and which end it on packets that were cut short.
+ */
 function known(facts: Facts, { relation, left, right }: TestBlock): boolean | undefined {
   const about = facts.get(left.id);
   if (about === undefined) return undefined;
-  if (about.equals !== undefined && right.kind === "constant") return holds(relation, about.equals, right.k);
+  if (relation === "jeq" && about.equals !== undefined && right.kind === "constant") return about.equals === right.k;
   return about.tests.get(keyOf(relation, right));
 }
 

@@ -88,8 +88,17 @@ export class Values {
     return ++this.#versions;
   }
 
-  /** Division by the constant 0 must have been refused. */
+  /** What ends the filter without a match wherever it is needed. */
+  get failure(): Value {
+    return this.load(1, OUTSIDE);
+  }
+
   operation(operation: ClassicOperation, left: Value, right: Value): Value {
+    if (right.kind === "constant") {
+      if ((operation === "div" || operation === "mod") && right.k === 0) return this.failure;
+      // Linux takes no such shift; libpcap's gives 0.
+      if ((operation === "lsh" || operation === "rsh") && right.k > 31) return this.operation("and", left, this.constant(0));
+    }
     if (left.kind === "constant" && right.kind === "constant") return this.constant(operate(operation, left.k, right.k));
     if (right.kind === "constant" && right.k === 0 && keepsWithZero.has(operation)) return left;
     return this.#once(`${operation} ${left.id} ${right.id}`, (id) => ({ kind: "operation", id, operation, left, right }));
