@@ -15,7 +15,7 @@ const ethernet = groups.find(({ linkType }) => linkType === ETHERNET)!.packets;
 const where = sharedCapturesHere ? "the project's and all shared captures" : "the project's captures (the shared ones are not here)";
 const without = tcpdumpHere ? "" : " (skipped: tcpdump is not installed)";
 
-/** All packets with all programs, which takes minutes; else fewer where each is a run of tcpdump. */
+/** All packets with all programs, which takes minutes; else fewer where each is compiled, or a run of tcpdump. */
 const thorough = process.env.XDPLANE_ALL_VERDICTS === "1";
 const same = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((one, index) => one === b[index]);
 /** Packets times programs that were compared. */
@@ -49,18 +49,20 @@ test("there are at least 300 expressions, and tcpdump's code of each is recorded
 describe(`on ${ethernet.length} Ethernet packets of ${where}`, () => {
   const machine = new FilterMachine(ethernet);
 
-  test("every expression has the verdicts of tcpdump's code; both, translated and compiled, have their own", () => {
+  test("every expression has the verdicts of tcpdump's code, also translated and compiled", () => {
     const differing: string[] = [];
     let matching = 0;
-    for (const [expression, code] of Object.entries(recorded())) {
+    for (const [index, [expression, code]] of Object.entries(recorded()).entries()) {
       const [own, other] = [ours(expression), theirs(code)];
       const wanted = matches(other, ethernet);
       matching += wanted.length;
       if (!same(matches(own, ethernet), wanted)) differing.push(`ours: ${expression}`);
+      compared += ethernet.length;
+      if (!thorough && index % 3 !== 1) continue;
       if (!same(machine.matches(machine.load(own)), wanted)) differing.push(`ours, compiled: ${expression}`);
       // Linux takes no loops, and so the translator does not.
       if (!other.loops && !same(machine.matches(machine.load(other)), wanted)) differing.push(`theirs, compiled: ${expression}`);
-      compared += ethernet.length * (other.loops ? 2 : 3);
+      compared += ethernet.length * (other.loops ? 1 : 2);
     }
     expect(differing).toEqual([]);
     expect(matching).toBeGreaterThan(ethernet.length);

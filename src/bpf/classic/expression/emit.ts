@@ -1,5 +1,5 @@
 import { type ClassicInstruction, type ClassicRow, classicRows, SCRATCH_WORDS } from "../instruction.ts";
-import { ACCEPT, type Block, inOrder, type Target } from "./graph.ts";
+import { ACCEPT, type Block, type End, inOrder, REJECT, successors, type Target } from "./graph.ts";
 import type { Value } from "./value.ts";
 
 /** What the registers hold where a block begins; undefined: nothing that is known. */
@@ -50,12 +50,48 @@ export function emit(start: Target, returned: number, stored: number): ClassicIn
       entries.set(target, before === undefined ? { a, x } : { a: before.a === a ? a : undefined, x: before.x === x ? x : undefined });
     }
   }
-  return placed(start, pieces, returned);
+  const merged = withTailsMerged(start, pieces);
+  return placed(merged.start, merged.pieces, returned);
 }
 
 interface Piece {
   readonly block: Block;
   readonly code: readonly ClassicInstruction[];
+}
+
+/**
+ * Blocks whose instructions are the same and lead to the same places become one, whatever the registers held before them meant: a test for TCP's ports is the same
+ * behind IPv4 and IPv6.
+ */
+function withTailsMerged(start: Target, pieces: readonly Piece[]): { readonly start: Target; readonly pieces: readonly Piece[] } {
+  const made = new Map<Block, Block>();
+  const known = new Map<string, Block>();
+  const codes = new Map<Block, readonly ClassicInstruction[]>();
+  const ids = new Map<Block, number>();
+  const renewed = (target: Target): Target => (typeof target === "number" ? target : made.get(target)!);
+  const name = (target: Target): string => (typeof target === "number" ? `e${target}` : `${ids.get(target)}`);
+  for (const { block, code } of pieces.toReversed()) {
+    const next: Block =
+      block.kind === "test"
+        ? { ...block, onTrue: renewed(block.onTrue), onFalse: renewed(block.onFalse) }
+        : { ...block, next: renewed(block.next) };
+    const { relation, right } = block.kind === "test" ? block : { relation: "store", right: undefined };
+    const key = [
+      relation,
+      right?.kind === "constant" ? right.k : "x",
+      ...successors(next).map(name),
+      ...code.map(({ code: one, k }) => `${one}:${k}`),
+    ].join(" ");
+    const same = known.get(key) ?? next;
+    if (same === next) {
+      known.set(key, next);
+      ids.set(next, ids.size);
+      codes.set(next, code);
+    }
+    made.set(block, same);
+  }
+  const first = renewed(start);
+  return { start: first, pieces: inOrder(first).map((block) => ({ block, code: codes.get(block)! })) };
 }
 
 class BlockWriter {
@@ -92,6 +128,11 @@ class BlockWriter {
     if (isDirect(right) || right === left) {
       this.#toA(left);
       this.#toX(right);
+      return;
+    }
+    if (keepsX(left, right)) {
+      this.#toX(right);
+      this.#toA(left);
       return;
     }
     const slot = this.#scratch++;
@@ -135,6 +176,13 @@ class BlockWriter {
         this.#emit({ kind: "negate" });
         break;
       case "operation":
+        // What is in X already, or gets there without A, need not be the right operand.
+        if (value.operation === "add" && isDirect(value.left) && value.right.kind !== "constant" && keepsX(value.right, value.left)) {
+          this.#toX(value.left);
+          this.#toA(value.right);
+          this.#emit({ kind: "operation", operation: "add", operand: "x" });
+          break;
+        }
         this.#operands(value.left, value.right);
         if (value.right.kind === "constant") this.#emit({ kind: "operation", operation: value.operation, operand: "k" }, value.right.k);
         else this.#emit({ kind: "operation", operation: value.operation, operand: "x" });
@@ -146,7 +194,6 @@ class BlockWriter {
   #toX(value: Value): void {
     if (this.x === value) return;
     if (value.kind === "header_length") this.#emit({ kind: "header_length" }, value.k);
-    else if (value.kind === "length") this.#emit({ kind: "load_length", register: "x" });
     else if (value.kind === "scratch") this.#emit({ kind: "load_scratch", register: "x" }, value.slot);
     else {
       this.#toA(value);
@@ -156,8 +203,8 @@ class BlockWriter {
   }
 }
 
-/** Can be loaded into X without A. */
-const isDirect = ({ kind }: Value): boolean => kind === "header_length" || kind === "length" || kind === "scratch";
+/** Can be loaded into X without A. (So can the length, but tcpdump has no name for that instruction.) */
+const isDirect = ({ kind }: Value): boolean => kind === "header_length" || kind === "scratch";
 
 /** Whether computing a value leaves X as it is, where X holds `x`. */
 function keepsX(value: Value, x: Value): boolean {
@@ -197,8 +244,8 @@ function placed(start: Target, pieces: readonly Piece[], returned: number): Clas
 
 interface Positions {
   readonly of: (target: Target) => number;
-  readonly accepts: boolean;
-  readonly rejects: boolean;
+  /** Those that are reached, in the order in which they stand behind the blocks. */
+  readonly ends: readonly End[];
 }
 
 type Far = ReadonlyMap<Block, { readonly onTrue: boolean; readonly onFalse: boolean }>;
@@ -206,6 +253,9 @@ type Far = ReadonlyMap<Block, { readonly onTrue: boolean; readonly onFalse: bool
 function positionsOf(start: Target, pieces: readonly Piece[], far: Far): Positions {
   const starts = new Map<Block, number>();
   const ends = new Set<Target>([start]);
+  // As tcpdump lists them: last the end that follows when every test fails.
+  let last = start;
+  while (typeof last !== "number") last = last.kind === "test" ? last.onFalse : last.next;
   let at = 0;
   for (const [index, { block, code }] of pieces.entries()) {
     starts.set(block, at);
@@ -219,14 +269,9 @@ function positionsOf(start: Target, pieces: readonly Piece[], far: Far): Positio
       ends.add(block.next);
     }
   }
-  const accepts = ends.has(ACCEPT);
-  const accept = at;
-  const reject = accept + Number(accepts);
-  return {
-    accepts,
-    rejects: ends.has(0),
-    of: (target) => (typeof target === "number" ? (target === ACCEPT ? accept : reject) : starts.get(target)!),
-  };
+  const both: readonly End[] = last === REJECT ? [ACCEPT, REJECT] : [REJECT, ACCEPT];
+  const order = both.filter((end) => ends.has(end));
+  return { ends: order, of: (target) => (typeof target === "number" ? at + order.indexOf(target as End) : starts.get(target)!) };
 }
 
 function written(pieces: readonly Piece[], far: Far, positions: Positions, returned: number): ClassicInstruction[] {
@@ -255,7 +300,6 @@ function written(pieces: readonly Piece[], far: Far, positions: Positions, retur
     }
   }
   const finish = codeOf({ kind: "return", value: "k" });
-  if (positions.accepts) program.push({ code: finish, jt: 0, jf: 0, k: returned });
-  if (positions.rejects) program.push({ code: finish, jt: 0, jf: 0, k: 0 });
+  for (const end of positions.ends) program.push({ code: finish, jt: 0, jf: 0, k: end === ACCEPT ? returned : 0 });
   return program;
 }

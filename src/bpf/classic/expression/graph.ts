@@ -4,7 +4,7 @@ import type { Condition, Value } from "./value.ts";
 /** Ends of a filter. */
 export const ACCEPT = 1;
 export const REJECT = 0;
-type End = typeof ACCEPT | typeof REJECT;
+export type End = typeof ACCEPT | typeof REJECT;
 
 /** A place in the graph that a filter becomes: a test with two ways on, or a value kept on the way. Never a cycle. */
 export type Block = TestBlock | StoreBlock;

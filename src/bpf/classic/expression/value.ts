@@ -117,6 +117,16 @@ export const never: Condition = { kind: "always", value: false };
 
 export function test(relation: ClassicRelation, left: Value, right: Value): Condition {
   if (left.kind === "constant" && right.kind === "constant") return holds(relation, left.k, right.k) ? always : never;
+  // One instruction fewer: whether no bit of a mask is set.
+  if (
+    relation === "jeq" &&
+    right.kind === "constant" &&
+    right.k === 0 &&
+    left.kind === "operation" &&
+    left.operation === "and" &&
+    left.right.kind === "constant"
+  )
+    return not({ kind: "test", relation: "jset", left: left.left, right: left.right });
   return { kind: "test", relation, left, right };
 }
 
