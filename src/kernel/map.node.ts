@@ -54,8 +54,9 @@ export class KernelMap {
     const inner = spec.inner === undefined ? undefined : KernelMap.create(libc, spec.inner);
     const types = loadMapTypes(libc, spec);
     const made = KernelMap.#make(libc, spec, inner, types);
-    // The kernel refuses types that do not fit the map; then it is made without them, as libbpf does.
-    const fd = made < 0 && types !== undefined ? KernelMap.#make(libc, spec, inner, undefined) : made;
+    // The kernel refuses types that do not fit the map; then it is made without them, as libbpf does. SK_STORAGE cannot be.
+    const fd =
+      made < 0 && types !== undefined && spec.type !== uapi.BPF_MAP_TYPE_SK_STORAGE ? KernelMap.#make(libc, spec, inner, undefined) : made;
     inner?.close();
     if (types !== undefined) libc.close(types);
     if (fd < 0)

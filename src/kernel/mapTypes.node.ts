@@ -1,5 +1,6 @@
 import { writeBtf } from "../bpf/btf/index.ts";
 import type { MapSpec } from "../bpf/spec.ts";
+import { BPF_MAP_TYPE_SK_STORAGE } from "../layout/index.ts";
 import { BPF_BTF_LOAD } from "./commands.ts";
 import type { Libc } from "./libc.node.ts";
 
@@ -15,11 +16,12 @@ const kernelStructs: ReadonlySet<string> = new Set([
 
 /**
  * Loads the type information that a map was declared with: a descriptor, to be closed. Undefined where the object's types name none of the kernel's structs, for no
- * other map needs its types, and when the kernel does not take them: libbpf too makes such a map without.
+ * other map but SK_STORAGE needs its types, and when the kernel does not take them: libbpf too makes such a map without.
  */
-export function loadMapTypes(libc: Libc, { btf, valueTypeId }: MapSpec): number | undefined {
+export function loadMapTypes(libc: Libc, { type, btf, valueTypeId }: MapSpec): number | undefined {
   if (btf === undefined || !valueTypeId) return undefined;
-  if (!btf.types.some((type) => type.kind === "struct" && kernelStructs.has(type.name))) return undefined;
+  const named = btf.types.some((one) => one.kind === "struct" && kernelStructs.has(one.name));
+  if (!named && type !== BPF_MAP_TYPE_SK_STORAGE) return undefined;
   const bytes = writeBtf(btf.types, true);
   libc.begin();
   const at = libc.reserve(32);

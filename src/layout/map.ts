@@ -197,6 +197,21 @@ export const QueueHeader = defineStruct(
 /** BLOOM_FILTER: the type's words of the header. */
 export const BloomHeader = defineStruct("bloom_header", { ...common, bits: u32, bit_mask: u32, hashes: u32 }, { bits: 64 });
 
+/** SK_STORAGE: the type's words of the header. runtime/maps/skStorage.as.ts has the protocol. */
+export const SkStorageHeader = defineStruct(
+  "sk_storage_header",
+  {
+    ...common,
+    /** Held while values are created, deleted, replaced, and read by user space. */
+    lock: atomic("whoever takes it"),
+    /** A word for each declared socket: address of its value, 0 without one. */
+    values: u32,
+    /** A socket's values stand at `elements` + (2 * number of the socket + 0 or 1) * stride. */
+    sockets: u32,
+  },
+  { lock: 64 },
+);
+
 /** RINGBUF and USER_RINGBUF: the type's words of the header. Positions only grow; `& mask` gives the offset in the data. runtime/maps/ringbuf.as.ts and userRing.as.ts have the protocols. */
 export const RingHeader = defineStruct(
   "ring_header",

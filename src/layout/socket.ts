@@ -1,4 +1,4 @@
-import { array, bytes, defineStruct, i32, u16, u32, u64 } from "./struct.ts";
+import { atomic, bytes, defineStruct, i32, u16, u32, u64 } from "./struct.ts";
 
 /** What programs read of a TCP socket. include/uapi/linux/bpf.h: struct bpf_tcp_sock. */
 export const TcpSock = defineStruct(
@@ -36,7 +36,7 @@ export const TcpSock = defineStruct(
 
 /**
  * A declared socket: what programs read of it (include/uapi/linux/bpf.h: struct bpf_sock, the first 80 bytes), then what helpers ask. It stands in the engine's zone,
- * so no program writes it, and is constant but for `overflow`, the one word that any CPU may store at any time.
+ * so no program writes it, and is constant but for `overflow` and `omem`, words that any CPU may change at any time.
  */
 export const Socket = defineStruct(
   "socket",
@@ -71,10 +71,15 @@ export const Socket = defineStruct(
     /** Jiffies at which bpf_tcp_gen_syncookie last made a cookie for this listener; 0 before the first. */
     overflow: u64,
     tcp: bytes(TcpSock.size, 8),
-    reserved: array(u32, 2),
+    /** Bytes that SK_STORAGE maps keep for it (sk_omem_alloc), at most OPTMEM_MAX. */
+    omem: atomic("whoever creates or deletes a value of an SK_STORAGE map"),
+    reserved: u32,
   },
   { src_ip4: 24, src_port: 44, dst_port: 48, dst_ip4: 52, state: 72, rx_queue_mapping: 76 },
 );
+
+/** net.core.optmem_max. net/core/sock.c. */
+export const OPTMEM_MAX = 131072;
 
 /** Buckets of the socket table, a power of two: by protocol and own port. */
 export const SOCKET_BUCKETS = 256;

@@ -52,8 +52,12 @@ export const BPF_F_RDONLY = 8;
 export const BPF_F_WRONLY = 16;
 export const BPF_F_RDONLY_PROG = 128;
 export const BPF_F_WRONLY_PROG = 256;
+export const BPF_F_CLONE = 512;
 export const BPF_F_MMAPABLE = 1024;
 export const BPF_F_INNER_MAP = 4096;
+
+/** Flag of bpf_sk_storage_get. */
+export const BPF_SK_STORAGE_GET_F_CREATE = 1;
 
 /** Clocks of bpf_timer_init, include/uapi/linux/time.h; flags of bpf_timer_start. */
 export const CLOCK_REALTIME = 0;
@@ -202,6 +206,7 @@ export const EPERM = 1;
 export const ENOENT = 2;
 export const ENXIO = 6;
 export const E2BIG = 7;
+export const EBADF = 9;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EACCES = 13;

@@ -16,6 +16,7 @@ import {
   BPF_MAP_TYPE_PROG_ARRAY,
   BPF_MAP_TYPE_QUEUE,
   BPF_MAP_TYPE_RINGBUF,
+  BPF_MAP_TYPE_SK_STORAGE,
   BPF_MAP_TYPE_STACK,
   BPF_MAP_TYPE_USER_RINGBUF,
   EINVAL,
@@ -45,6 +46,7 @@ export type MapEntry = readonly [key: Uint8Array, value: MapValue];
  * All of it may be used while CPUs run: every operation goes through the same functions as the programs' own, with their locks. An entry that leads packets to a
  * device or CPU (DEVMAP, DEVMAP_HASH, CPUMAP) has two words, which packets read one after the other; such entries change when the CPUs stand between two windows.
  *
+ * Keys that name something: SK_STORAGE the number of a declared socket, from 1, in the place of a file descriptor.
  * Values that name something: PROG_ARRAY a function table slot (u32); DEVMAP and DEVMAP_HASH an ifindex and the slot of the device's program, CPUMAP a
  * queue size and the slot of the CPU's program; maps of maps the address of the inner map (see `setInner`).
  */
@@ -303,7 +305,8 @@ export class BpfMap {
   }
 }
 
-const hasKeys = (type: number): boolean => hasEntries(type) && type !== BPF_MAP_TYPE_QUEUE && type !== BPF_MAP_TYPE_STACK;
+const hasKeys = (type: number): boolean =>
+  hasEntries(type) && type !== BPF_MAP_TYPE_QUEUE && type !== BPF_MAP_TYPE_STACK && type !== BPF_MAP_TYPE_SK_STORAGE;
 
 const hasEntries = (type: number): boolean =>
   type !== BPF_MAP_TYPE_RINGBUF &&

@@ -17,9 +17,11 @@ import {
   BPF_MAP_TYPE_PROG_ARRAY,
   BPF_MAP_TYPE_QUEUE,
   BPF_MAP_TYPE_RINGBUF,
+  BPF_MAP_TYPE_SK_STORAGE,
   BPF_MAP_TYPE_STACK,
   BPF_MAP_TYPE_USER_RINGBUF,
   BPF_MAP_TYPE_XSKMAP,
+  CpuBlock,
   MAP_MAGIC,
   MapHeader,
   mapTypeName,
@@ -33,6 +35,7 @@ import type { MapHost } from "./mapHost.ts";
 import { layOutArray, layOutBloom, layOutQueue, layOutRing, type MapPlace, padded } from "./mapLayout.ts";
 import { checkMapSpec } from "./mapRules.ts";
 import { problems } from "./problems.ts";
+import { layOutSkStorage } from "./socketMapLayout.ts";
 
 /** Makes a map and fills in its first contents. Throws a Problem where the kernel would refuse to create it, or when the memory is used up. */
 export function createMap(host: MapHost, spec: MapSpec): BpfMap {
@@ -41,7 +44,9 @@ export function createMap(host: MapHost, spec: MapSpec): BpfMap {
   if (layOut === undefined)
     throw new ProblemError(problems.map_type_unsupported({ map: spec.name, type: mapTypeName(spec.type).toUpperCase() }));
   const address = host.memory.allocate("engine", MapHeader.size, 64, spec.name);
-  const place: MapPlace = { memory: host.memory, spec, address, cpuCount: host.cpus.blocks.length };
+  const { blocks } = host.cpus;
+  const network = CpuBlock.read(host.memory.view, blocks[0]!, "network");
+  const place: MapPlace = { memory: host.memory, spec, address, cpuCount: blocks.length, network };
   const id = host.takeId();
   writeCommon(place, id);
   layOut(place);
@@ -90,4 +95,5 @@ const layouts: ReadonlyMap<number, (place: MapPlace) => void> = new Map([
   [BPF_MAP_TYPE_BLOOM_FILTER, layOutBloom],
   [BPF_MAP_TYPE_RINGBUF, layOutRing],
   [BPF_MAP_TYPE_USER_RINGBUF, layOutRing],
+  [BPF_MAP_TYPE_SK_STORAGE, layOutSkStorage],
 ]);

@@ -64,6 +64,7 @@ export {
 export { tailCallSlot } from "./maps/progArray.as";
 export { ringbufDiscard, ringbufOutput, ringbufQuery, ringbufReserve, ringbufSubmit } from "./maps/ringbuf.as";
 export { probeReadKernel, probeReadKernelStr, probeReadUser } from "./probe.as";
+export { skStorageDelete, skStorageGet } from "./maps/skStorage.as";
 export { userRingbufDrain } from "./maps/userRing.as";
 export { getPrandomU32 } from "./random.as";
 export { repeatProgram } from "./repeat.as";

@@ -18,6 +18,8 @@ export interface MapPlace {
   readonly spec: MapSpec;
   readonly address: number;
   readonly cpuCount: number;
+  /** Address of the NetNamespace that the CPUs look into; 0 for none. */
+  readonly network: number;
 }
 
 /** Bytes that a key or value takes up: a multiple of 8. */

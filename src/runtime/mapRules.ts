@@ -1,5 +1,7 @@
+import { sizeOfType, stripped } from "../bpf/btf/index.ts";
 import type { MapSpec } from "../bpf/spec.ts";
 import {
+  BPF_F_CLONE,
   BPF_F_NO_COMMON_LRU,
   BPF_F_NO_PREALLOC,
   BPF_F_NUMA_NODE,
@@ -20,6 +22,7 @@ import {
   BPF_MAP_TYPE_PROG_ARRAY,
   BPF_MAP_TYPE_QUEUE,
   BPF_MAP_TYPE_RINGBUF,
+  BPF_MAP_TYPE_SK_STORAGE,
   BPF_MAP_TYPE_STACK,
   BPF_MAP_TYPE_USER_RINGBUF,
   BPF_MAP_TYPE_XSKMAP,
@@ -44,6 +47,8 @@ interface MapRule {
   readonly flags: number;
   readonly requiredFlags?: number;
   readonly perCpu?: boolean;
+  /** A value for each of something that exists by itself: max_entries is 0, and BTF must say what keys and values are. kernel/bpf/bpf_local_storage.c. */
+  readonly local?: boolean;
 }
 
 /** include/linux/slab.h: KMALLOC_MAX_SIZE. Of it an element of a hash table needs 49 bytes for itself, one of an LPM trie 280 with its longest key. */
@@ -54,6 +59,8 @@ const LPM_VALUE_MAX = KMALLOC_MAX - 280;
 const HASH_ENTRIES_MAX = 2 ** 31;
 /** PCPU_MIN_UNIT_SIZE, include/linux/percpu.h. */
 const PER_CPU_MAX = 32768;
+/** BPF_LOCAL_STORAGE_MAX_VALUE_SIZE: an element, of which 128 bytes are not the value, must be countable in 16 bits. include/linux/bpf_local_storage.h. */
+const LOCAL_VALUE_MAX = 65535 - 128;
 const INT_MAX = 0x7fffffff;
 /** CONFIG_NR_CPUS of the kernel measured lies between 100 and 1,000; x86-64 distributions' usual least is 512. */
 const NR_CPUS = 512;
@@ -126,6 +133,17 @@ export const mapRules: ReadonlyMap<number, MapRule> = new Map<number, MapRule>([
   [BPF_MAP_TYPE_QUEUE, { keySize: exactly(0), valueSize: any, largestValue: KMALLOC_MAX, flags: 4 | access | programAccess }],
   [BPF_MAP_TYPE_STACK, { keySize: exactly(0), valueSize: any, largestValue: KMALLOC_MAX, flags: 4 | access | programAccess }],
   [BPF_MAP_TYPE_BLOOM_FILTER, { keySize: exactly(0), valueSize: any, largestValue: KMALLOC_MAX, flags: hashFlags }],
+  [
+    BPF_MAP_TYPE_SK_STORAGE,
+    {
+      keySize: exactly(4),
+      valueSize: any,
+      largestValue: LOCAL_VALUE_MAX,
+      flags: BPF_F_NO_PREALLOC | BPF_F_CLONE,
+      requiredFlags: BPF_F_NO_PREALLOC,
+      local: true,
+    },
+  ],
   [BPF_MAP_TYPE_RINGBUF, { keySize: exactly(0), valueSize: exactly(0), largestValue: 0, flags: 4 }],
   [BPF_MAP_TYPE_USER_RINGBUF, { keySize: exactly(0), valueSize: exactly(0), largestValue: 0, flags: 4 }],
 ]);
@@ -157,6 +175,7 @@ export function checkMapSpec(spec: MapSpec): void {
   checkFlags(spec, rule, refuse);
   checkSizes(spec, rule, refuse);
   checkEntries(spec, rule, refuse);
+  if (rule.local) checkLocalTypes(spec, refuse);
 }
 
 /** In the kernel's order: the first fault decides the errno. kernel/bpf/hashtab.c: htab_map_alloc_check. */
@@ -174,14 +193,25 @@ function checkFlags({ type, flags }: MapSpec, rule: MapRule, refuse: Refuse): vo
   if (((rule.requiredFlags ?? 0) & ~flags) !== 0) refuse("BPF_F_NO_PREALLOC (1) is missing in map_flags", EINVAL);
 }
 
-function checkSizes({ keySize, valueSize, maxEntries }: MapSpec, rule: MapRule, refuse: Refuse): void {
-  if (maxEntries === 0) refuse("max_entries is 0", EINVAL);
+function checkSizes({ keySize, valueSize, maxEntries, ...spec }: MapSpec, rule: MapRule, refuse: Refuse): void {
+  if (rule.local) {
+    if (maxEntries !== 0) refuse(`max_entries is ${maxEntries}, and must be 0`, EINVAL);
+    if (!spec.btf || !spec.keyTypeId || !spec.valueTypeId) refuse("its key and value have no types (BTF)", EINVAL);
+  } else if (maxEntries === 0) refuse("max_entries is 0", EINVAL);
   if (!rule.keySize(keySize)) refuse(`a key of ${keySize} bytes is not possible`, EINVAL);
   if (valueSize > rule.largestValue)
     refuse(`a value of ${valueSize} bytes is too big`, rule.tooBig ?? (rule.largestValue < 16 ? EINVAL : E2BIG));
   if (keySize + valueSize > (rule.largestElement ?? Number.POSITIVE_INFINITY))
     refuse(`an element of ${keySize + valueSize} bytes is too big`, E2BIG);
   if (!rule.valueSize(valueSize)) refuse(`a value of ${valueSize} bytes is not possible`, EINVAL);
+}
+
+/** Types whose sizes are the declared ones; a key is an integer of 32 bits. kernel/bpf/syscall.c: map_check_btf. */
+function checkLocalTypes({ btf, keyTypeId, valueTypeId, valueSize }: MapSpec, refuse: Refuse): void {
+  const key = stripped(btf!, keyTypeId!);
+  const isInt = key?.kind === "int" && key.size === 4 && key.bits === 32 && key.bitOffset === 0;
+  if (!isInt) refuse("its key is no integer of 32 bits", EINVAL);
+  if (sizeOfType(btf!, valueTypeId!) !== valueSize) refuse("its value's type has another size", EINVAL);
 }
 
 function checkEntries({ type, maxEntries }: MapSpec, rule: MapRule, refuse: Refuse): void {

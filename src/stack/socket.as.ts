@@ -7,12 +7,9 @@ import {
   EPROTONOSUPPORT,
   IPPROTO_TCP,
   CpuBlock_network,
-  NetNamespace_socket_array,
-  NetNamespace_socket_count,
   NetNamespace_tcp_syncookies,
   SkBuff_at_ingress,
   SkBuff_sk,
-  Socket_SIZE,
   Socket_cookie,
   Socket_family,
   Socket_overflow,
@@ -25,7 +22,7 @@ import {
 } from "../layout/layout.generated.as";
 import { jiffies64 } from "../runtime/clock.as";
 import { cpu } from "../runtime/cpu.as";
-import { isFullSocket } from "./socketLookup.as";
+import { declaredSocket, isFullSocket } from "../runtime/sockets.as";
 import { cookieMss, makeCookie, PERIOD, statedMss, TCP_HEADER_SIZE, tcpHeaderLength } from "./synCookie.as";
 
 /** User of an skb without a socket: from_kuid_munged's for nobody. include/linux/highuid.h: DEFAULT_OVERFLOWUID. */
@@ -92,14 +89,6 @@ function headerFault(socket: u32, ip: u32, length: u32): i32 {
   return -i32(EPROTONOSUPPORT);
 }
 
-/** A socket that is now written at: ends the run if it is none that was declared, for nobody has proved that it is. */
-function declared(socket: u32): u32 {
-  const namespace = load<u32>(cpu, CpuBlock_network);
-  const offset = socket - load<u32>(namespace, NetNamespace_socket_array);
-  if (offset >= load<u32>(namespace, NetNamespace_socket_count) * Socket_SIZE || offset % Socket_SIZE != 0) unreachable();
-  return socket;
-}
-
 function cookieMode(): u32 {
   return load<u32>(load<u32>(cpu, CpuBlock_network), NetNamespace_tcp_syncookies);
 }
@@ -115,7 +104,7 @@ export function tcpGenSyncookie(socket: u32, ip: u32, ipLength: u32, th: u32, le
   const fault = headerFault(socket, ip, ipLength);
   if (fault != 0) return fault;
   if (mode != 2) return -i64(ENOENT);
-  store<u64>(declared(socket), jiffies64(), Socket_overflow);
+  store<u64>(declaredSocket(socket), jiffies64(), Socket_overflow);
   const ipv6 = load<u8>(ip) >> 4 == 6;
   return i64(makeCookie(ip, th, ipv6, statedMss(th, ipv6)));
 }

@@ -25,11 +25,10 @@ import {
   Socket_state,
   Socket_v6only,
   TCP_LISTEN,
-  TCP_NEW_SYN_RECV,
-  TCP_TIME_WAIT,
   XdpContext_device,
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
+import { isFullSocket } from "../runtime/sockets.as";
 
 /** Sizes of struct bpf_sock_tuple: source, destination, and the two ports in network byte order. */
 const TUPLE4_SIZE: u32 = 12;
@@ -123,12 +122,6 @@ function find(tuple: u32, ipv6: bool, protocol: u32, ifindex: u32): u32 {
 function lookup(device: u32, tuple: u32, size: u32, protocol: u32, namespace: u64, flags: u64): u32 {
   if (flags != 0 || i32(namespace) >= 0 || (size != TUPLE4_SIZE && size != TUPLE6_SIZE)) return 0;
   return find(tuple, size == TUPLE6_SIZE, protocol, load<u32>(device, NetDevice_ifindex));
-}
-
-/** Whether a socket is one with all its state, not the remains or the beginning of a connection (sk_fullsock). */
-export function isFullSocket(socket: u32): bool {
-  const state = load<u32>(socket, Socket_state);
-  return state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV;
 }
 
 function full(socket: u32): u32 {

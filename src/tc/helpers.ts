@@ -42,6 +42,8 @@ export const tcHelperRows: readonly HelperRow[] = [
   [97, "bpf_skb_ecn_set_ce", "skbEcnSetCe", "c", "s32"],
   [98, "bpf_get_listener_sock", "getListenerSock", "i", "u32"],
   [99, "bpf_skc_lookup_tcp", "skbSkcLookupTcp", "ciill", "u32"],
+  [107, "bpf_sk_storage_get", "skStorageGet", "miil", "u32"],
+  [108, "bpf_sk_storage_delete", "skStorageDelete", "mi", "s32"],
   [122, "bpf_get_netns_cookie", "skbGetNetnsCookie", "", "i64"],
   [124, "bpf_sk_assign", "skbSkAssign", "cil", "s32"],
   [135, "bpf_csum_level", "csumLevel", "cl", "s32"],

@@ -97,7 +97,7 @@ function simulated(spec: ProgramSpec, program: SmallProgram, engine: Engine): Ou
   const cpus = createCpus(memory, { count: 2 });
   const network = layOutLoopback(memory);
   const runtime = instantiateRuntime(memory.memory, coldHelpers(memory.memory));
-  for (const block of cpus.blocks) CpuBlock.write(memory.view, block, "network", network.namespace);
+  for (const block of [...cpus.blocks, cpus.host]) CpuBlock.write(memory.view, block, "network", network.namespace);
   layOutSynCookies(memory, network.namespace, program.synCookies === undefined ? {} : { mode: program.synCookies });
   const sockets = (program.sockets ?? []).map((text) => {
     const socket = parseSocket(text);

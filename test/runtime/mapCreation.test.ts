@@ -22,7 +22,7 @@ function ourAnswer(spec: MapSpec): number {
 
 interface MapFacts {
   readonly id: number;
-  readonly base: { readonly k: number; readonly v: number; readonly n: number; readonly f: number };
+  readonly base: { readonly k: number; readonly v: number; readonly n: number; readonly f: number; readonly btf: number };
   readonly key_size: Readonly<Record<string, number>>;
   readonly value_size: Readonly<Record<string, number>>;
   /** null: not measured. */
@@ -30,6 +30,14 @@ interface MapFacts {
   readonly flag_bits_added_to_base: Readonly<Record<string, number>>;
   readonly flags_zero: number;
 }
+
+/** Types of a key (1) and of a value of `size` bytes (3). */
+const types = (size: number): Partial<MapSpec> => {
+  const int = (name: string, bytes: number) =>
+    ({ kind: "int", name, size: bytes, bits: bytes * 8, bitOffset: 0, signed: false, char: false, bool: false }) as const;
+  const value = { kind: "array", element: 2, index: 1, length: size } as const;
+  return { btf: { littleEndian: true, types: [{ kind: "void" }, int("int", 4), int("__u8", 1), value] }, keyTypeId: 1, valueTypeId: 3 };
+};
 
 const factsPath = fileURLToPath(new URL("../../../shared/kernel/facts/map_types.json", import.meta.url));
 const hasFacts = existsSync(factsPath);
@@ -41,9 +49,15 @@ const ENOMEM = 12;
 test.runIf(hasFacts)(
   `declarations are refused as recorded, one attribute varied at a time${hasFacts ? "" : " (skipped: no recorded facts)"}`,
   () => {
-    expect(facts.length).toBeGreaterThanOrEqual(19);
+    expect(facts.length).toBeGreaterThanOrEqual(20);
     for (const [name, { id, base, ...varied }] of facts) {
-      const spec = mapSpec(id, { keySize: base.k, valueSize: base.v, maxEntries: base.n, flags: base.f });
+      const spec = mapSpec(id, {
+        keySize: base.k,
+        valueSize: base.v,
+        maxEntries: base.n,
+        flags: base.f,
+        ...(base.btf ? types(base.v) : {}),
+      });
       const check = (what: string, rest: Partial<MapSpec>, expected: number | null) => {
         // How much memory the kernel's machine had is not a rule.
         if (expected !== null && expected !== ENOMEM) expect(ourAnswer({ ...spec, ...rest }), `${name}: ${what}`).toBe(expected);
@@ -78,7 +92,7 @@ describe.runIf(opened.ok)(`any declaration is refused with the live kernel's err
     .map((bits) => bits.reduce((a, b) => a | b, 0));
 
   test.each([...mapRules.keys()].map((type) => ({ type, name: mapTypeName(type) })))("$name", ({ type }) => {
-    const base = facts.find(([, { id }]) => id === type)?.[1].base ?? { k: 4, v: 4, n: 1, f: 0 };
+    const base = facts.find(([, { id }]) => id === type)?.[1].base ?? { k: 4, v: 4, n: 1, f: 0, btf: 0 };
     const isRing = type === BPF_MAP_TYPE_RINGBUF || type === BPF_MAP_TYPE_USER_RINGBUF;
     const declaration = fc.record({
       keySize: fc.oneof(
@@ -87,7 +101,7 @@ describe.runIf(opened.ok)(`any declaration is refused with the live kernel's err
       ),
       valueSize: fc.oneof(
         { weight: 3, arbitrary: fc.constant(base.v) },
-        { weight: 1, arbitrary: fc.constantFrom(0, 1, 4, 8, 12, 32768, 32769, 4194000, 4194200, 4194252, 4194256, 4194304) },
+        { weight: 1, arbitrary: fc.constantFrom(0, 1, 4, 8, 12, 32768, 32769, 65407, 65408, 4194000, 4194200, 4194252, 4194256, 4194304) },
       ),
       maxEntries: fc.oneof(
         { weight: 4, arbitrary: fc.constant(base.n) },
@@ -97,11 +111,13 @@ describe.runIf(opened.ok)(`any declaration is refused with the live kernel's err
         },
       ),
       flags: flags.map((added) => base.f | added),
+      typed: fc.constantFrom("right", "right", "right", "of another size", "not"),
     });
     fc.assert(
-      fc.property(declaration, (given) => {
+      fc.property(declaration, ({ typed, ...given }) => {
+        const ofValue = base.btf && typed !== "not" ? types(typed === "right" ? given.valueSize : given.valueSize + 1) : {};
         // A NUMA node is named by another attribute: node 0, which exists. NO_COMMON_LRU wants as many entries as CPUs.
-        const spec = { ...mapSpec(type, { ...given, name: "m" }), ...(type === 12 || type === 13 ? { inner } : {}) };
+        const spec = { ...mapSpec(type, { ...given, name: "m", ...ofValue }), ...(type === 12 || type === 13 ? { inner } : {}) };
         const theirs = theirAnswer(spec);
         if (theirs === ENOMEM) return;
         expect(ourAnswer(spec)).toBe(theirs);

@@ -13,6 +13,7 @@ import {
   BPF_MAP_TYPE_LRU_PERCPU_HASH,
   BPF_MAP_TYPE_PERCPU_HASH,
   BPF_MAP_TYPE_QUEUE,
+  BPF_MAP_TYPE_SK_STORAGE,
   BPF_MAP_TYPE_STACK,
   EINVAL,
   ENOENT,
@@ -47,6 +48,7 @@ import {
   QueueHeader_head,
   QueueHeader_length,
   QueueHeader_lock,
+  SkStorageHeader_lock,
 } from "../../layout/layout.generated.as";
 import { copyBytes } from "../bytes.as";
 import { releaseMapLock, spinLock, spinUnlock, takeMapLock } from "../lock.as";
@@ -56,6 +58,7 @@ import { lpmLookup } from "./lpm.as";
 import { lruTakeElem } from "./lruHash.as";
 import { hostLookupElem } from "./operations.as";
 import { queuePeek, queuePop } from "./queue.as";
+import { readStorage, skStorageLookup } from "./skStorage.as";
 import { copyOut } from "./value.as";
 
 /** Cursor behind the last element. */
@@ -115,6 +118,13 @@ export function hostReadElem(map: u32, key: u32, to: u32, flags: u64): i32 {
     return at == 0 ? -i32(ENOENT) : 0;
   }
   if (type == BPF_MAP_TYPE_QUEUE || type == BPF_MAP_TYPE_STACK) return queuePeek(map, to);
+  if (type == BPF_MAP_TYPE_SK_STORAGE) {
+    takeMapLock(map + SkStorageHeader_lock);
+    const at = skStorageLookup(map, key);
+    if (at != 0) copyLocked(map, at, to, flags);
+    releaseMapLock(map + SkStorageHeader_lock);
+    return at == 0 ? -i32(ENOENT) : 0;
+  }
   const at = hostLookupElem(map, key);
   if (at == 0) return -i32(ENOENT);
   copyLocked(map, at, to, flags);
@@ -173,6 +183,7 @@ export function hostReadBatch(map: u32, cursor: u32, to: u32, room: u32, keysOnl
   if (isHash(type)) return readBuckets(map, cursor, to, room, keysOnly);
   if (type == BPF_MAP_TYPE_LPM_TRIE) return readNodes(map, cursor, to, room, keysOnly);
   if (type == BPF_MAP_TYPE_QUEUE || type == BPF_MAP_TYPE_STACK) return readQueue(map, to, room);
+  if (type == BPF_MAP_TYPE_SK_STORAGE) return readStorage(map, cursor, to, room, keysOnly);
   return readArray(map, cursor, to, room, keysOnly);
 }
 
@@ -294,6 +305,7 @@ export function hostNextKey(map: u32, key: u32, to: u32): i32 {
   if (isHash(type)) return nextInTable(map, key, to);
   if (type == BPF_MAP_TYPE_LPM_TRIE) return nextPrefix(map, key, to);
   if (type == BPF_MAP_TYPE_QUEUE || type == BPF_MAP_TYPE_STACK) return -i32(EINVAL);
+  if (type == BPF_MAP_TYPE_SK_STORAGE) return -i32(ENOTSUPP);
   const limit = load<u32>(map, MapHeader_max_entries);
   const index = key == 0 ? END : load<u32>(key);
   if (index == limit - 1) return -i32(ENOENT);

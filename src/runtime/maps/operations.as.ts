@@ -16,6 +16,7 @@ import {
   BPF_MAP_TYPE_PERCPU_HASH,
   BPF_MAP_TYPE_PROG_ARRAY,
   BPF_MAP_TYPE_QUEUE,
+  BPF_MAP_TYPE_SK_STORAGE,
   BPF_MAP_TYPE_STACK,
   BPF_MAP_TYPE_XSKMAP,
   CpuBlock_trap,
@@ -40,6 +41,7 @@ import { lruDelete, lruLookup, lruPercpuLookup, lruPercpuUpdate, lruPercpuUpdate
 import { innerOfArray, innerOfHash } from "./mapInMap.as";
 import { wordDelete, wordUpdate } from "./progArray.as";
 import { queuePeek, queuePop, queuePush } from "./queue.as";
+import { skStorageRemove, skStorageUpdate } from "./skStorage.as";
 import { deviceHashDelete, deviceHashLookup, deviceHashUpdate, socketLookup, targetDelete, targetLookup, targetUpdate } from "./redirectMaps.as";
 
 /** bpf_map_lookup_elem: address of the value, or 0. */
@@ -235,6 +237,8 @@ export function hostUpdateElem(map: u32, key: u32, value: u32, flags: u64): i32 
     case BPF_MAP_TYPE_ARRAY_OF_MAPS:
     case BPF_MAP_TYPE_PROG_ARRAY:
       return wordUpdate(map, key, value, flags);
+    case BPF_MAP_TYPE_SK_STORAGE:
+      return skStorageUpdate(map, key, value, flags);
     case BPF_MAP_TYPE_QUEUE:
     case BPF_MAP_TYPE_STACK:
     case BPF_MAP_TYPE_BLOOM_FILTER:
@@ -257,6 +261,8 @@ export function hostDeleteElem(map: u32, key: u32): i32 {
     case BPF_MAP_TYPE_ARRAY_OF_MAPS:
     case BPF_MAP_TYPE_PROG_ARRAY:
       return wordDelete(map, key);
+    case BPF_MAP_TYPE_SK_STORAGE:
+      return skStorageRemove(map, key);
     default:
       return deleteElem(map, key);
   }
