@@ -42,4 +42,13 @@ export {
 } from "./packet/index.ts";
 export { type Place, type Problem, ProblemError, type Result } from "./problem/index.ts";
 export { type BpfMap, type LoadedProgram, type MapEntry, type MapValue, type PerCpu, TypedMap, type Writable } from "./runtime/index.ts";
-export { parseNeighbour, parsePrefix, parseRoute, parseSocket, type SocketSpec, type SynCookieSettings } from "./stack/index.ts";
+export {
+  type ConnectionSpec,
+  parseConnection,
+  parseNeighbour,
+  parsePrefix,
+  parseRoute,
+  parseSocket,
+  type SocketSpec,
+  type SynCookieSettings,
+} from "./stack/index.ts";

@@ -18,7 +18,9 @@ import {
   SimulatedMemory,
 } from "../runtime/index.ts";
 import {
+  type ConnectionSpec,
   type IpPrefix,
+  layOutConntrack,
   layOutNetwork,
   layOutSockets,
   layOutSynCookies,
@@ -26,6 +28,7 @@ import {
   type RouteSpec,
   type SocketSpec,
   type SynCookieSettings,
+  trackedConnections,
 } from "../stack/index.ts";
 import { Consumers, type PerfBuffer, type PerfBufferOptions, type RingBuffer, type RingBufferOptions } from "./consumers.ts";
 import { type ProgramInfo, programInfo } from "./info.ts";
@@ -51,6 +54,10 @@ export interface DataplaneOptions {
   /** Sockets of the host, which programs find by bpf_sk_lookup_tcp and the like. */
   readonly sockets?: readonly SocketSpec[];
   readonly synCookies?: SynCookieSettings;
+  /** Connections that the host tracks, which programs find by bpf_xdp_ct_lookup and bpf_skb_ct_lookup. */
+  readonly connections?: readonly ConnectionSpec[];
+  /** net.netfilter.nf_conntrack_max: how many connections there can be; 262,144 unless said. */
+  readonly conntrackMax?: number;
   /** Simulated CPUs; by default as many as the device with the most queues has. */
   readonly cpus?: number;
   /** Seed of the programs' random numbers. */
@@ -72,6 +79,8 @@ export interface DataplaneOptions {
 /** Table slot of bpf_clone_redirect's other half: the last, which programs do not get. */
 const CLONE_SLOT = MAX_PROGRAMS - 1;
 const CPU_LIMIT = 128;
+/** A connection takes 256 bytes of the 4 GiB. */
+const CONNTRACK_LIMIT = 4_194_304;
 
 /**
  * A simulated machine: CPUs, devices, routes, maps, programs. Set it up (make maps, load programs, attach them), then run packets through it, as often as
@@ -96,6 +105,7 @@ export class Dataplane {
   readonly #consumers: Consumers;
   /** Given up, but their ids still stand in what the current run has recorded. */
   readonly #unloaded = new Set<LoadedProgram>();
+  #tracksConnections = false;
   #run: Run | undefined;
 
   constructor(options: DataplaneOptions) {
@@ -103,6 +113,9 @@ export class Dataplane {
     const cpuCount = options.cpus ?? Math.max(1, ...options.devices.map(({ queues }) => queues ?? 1));
     if (!Number.isInteger(cpuCount) || cpuCount < 1 || cpuCount > CPU_LIMIT)
       throw setting("the number of CPUs", cpuCount, `1 to ${CPU_LIMIT}`);
+    const { conntrackMax = 1 } = options;
+    if (!Number.isInteger(conntrackMax) || conntrackMax < 1 || conntrackMax > CONNTRACK_LIMIT)
+      throw setting("the number of tracked connections", conntrackMax, `1 to ${CONNTRACK_LIMIT}`);
     if (options.devices.length === 0) throw setting("the number of devices", 0, "at least 1");
     if (options.devices.length > 255) throw setting("the number of devices", options.devices.length, "at most 255");
     this.engine = options.engine ?? "jit";
@@ -139,6 +152,7 @@ export class Dataplane {
     });
     layOutSockets(this.memory, this.#namespace, { sockets: options.sockets ?? [], devices: this.devices });
     layOutSynCookies(this.memory, this.#namespace, options.synCookies ?? {});
+    if (options.connections !== undefined) this.#trackConnections();
     this.layout = layOutMachine(this.memory, cpus, this.devices);
     this.#place = {
       host: this.host,
@@ -146,12 +160,28 @@ export class Dataplane {
       engine: this.engine,
       cpus: cpuCount,
       pinned: new Map(),
+      prepare: (spec) => {
+        if (this.#tracksConnections || ![...(spec.kfuncs?.values() ?? [])].some((name) => /^bpf_(xdp|skb)_ct_/.test(name))) return;
+        this.#growing(() => this.#trackConnections());
+      },
       loaded: (program) => {
         this.#run?.install(program.portable);
         this.#programs.push(program);
       },
       holds: (program) => this.#programs.includes(program) && !this.#unloaded.has(program),
     };
+  }
+
+  /** Makes the conntrack table, which is large: when connections are declared, or when the first program that asks for one is loaded. */
+  #trackConnections(): void {
+    this.#tracksConnections = true;
+    const { connections = [], conntrackMax } = this.#options;
+    layOutConntrack(this.host, this.#namespace, { connections, ...(conntrackMax === undefined ? {} : { capacity: conntrackMax }) });
+  }
+
+  /** The connections that the host tracks by now; `text` is what `conntrack -L` would print. Not while a run is under way. */
+  connections(): ConnectionSpec[] {
+    return trackedConnections(this.host, this.#namespace);
   }
 
   /** All programs loaded so far. */

@@ -16,6 +16,8 @@ export interface LoadingPlace {
   readonly cpus: number;
   /** Maps that objects share by name, as files under /sys/fs/bpf do. */
   readonly pinned: Map<string, BpfMap>;
+  /** Makes what a program's kfuncs need of the machine. */
+  readonly prepare: (spec: ProgramSpec) => void;
   /** Told of every program that was loaded. */
   readonly loaded: (program: LoadedProgram) => void;
   /** Whether a program that was loaded has not been unloaded since. */
@@ -31,7 +33,9 @@ export function checkProgram(spec: ProgramSpec): VerifiedProgram {
 
 /** Checks a program, compiles it and puts it into the function table. A program that is rejected is thrown as a ProblemError. */
 export function loadProgram(place: LoadingPlace, spec: ProgramSpec, maps: readonly BpfMap[]): LoadedProgram {
-  const loaded = place.loader.load(checkProgram(spec), maps, place.engine);
+  const checked = checkProgram(spec);
+  place.prepare(spec);
+  const loaded = place.loader.load(checked, maps, place.engine);
   place.loaded(loaded);
   return loaded;
 }

@@ -81,6 +81,7 @@ import {
   WindowSlot_queue_counts,
   WindowSlot_queue_lists,
   WindowSlot_recording,
+  FIRST_PACKET_NS,
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
 import { fireTimers, nextTimer } from "../runtime/fireTimers.as";
@@ -96,16 +97,13 @@ import { beginSteps, step } from "./steps.as";
 /** What `touchPackets` has read, so that it is not left out as useless. */
 export let touched: u32 = 0;
 
-/** What ktime_get_ns shows at the first packet of a run: one hour after boot. */
-const BOOT_NS: i64 = 3600000000000;
-
 /** The current CPU begins a window. */
 export function beginWindow(window: u32): void {
   const state = load<u32>(cpu, CpuBlock_poll_state);
   store<u32>(state, window, PollState_window);
   store<u32>(state, load<u32>(window, WindowSlot_recording) ? load<u32>(window, WindowSlot_outcomes) : 0, PollState_outcomes);
   memory.fill(load<u32>(state, PollState_cursors), 0, load<u32>(state, PollState_queue_count) * 4);
-  store<i64>(state, BOOT_NS - load<i64>(window, WindowSlot_first_ns), PollState_boot_offset);
+  store<i64>(state, i64(FIRST_PACKET_NS) - load<i64>(window, WindowSlot_first_ns), PollState_boot_offset);
   // Before the first packet of a run ktime is 0, and whatever real_ns holds is older than this.
   const latest = load<i64>(window, WindowSlot_latest_ns);
   if (load<u64>(cpu, CpuBlock_ktime_ns) == 0 || latest > load<i64>(cpu, CpuBlock_real_ns)) setClock(state, cpu, latest);

@@ -1,5 +1,6 @@
 export * from "./base64.ts";
 export * from "./capture.ts";
+export * from "./conntrack.ts";
 export * from "./context.ts";
 export * from "./counters.ts";
 export * from "./cpu.ts";

@@ -36,3 +36,8 @@ export const XMIT_RECURSION_LIMIT = 8;
 export const BPF_SKB_MAX_LEN = 16384 - SKB_SHARED_INFO_SIZE;
 /** Highest skb->csum_level. include/linux/skbuff.h. */
 export const SKB_MAX_CSUM_LEVEL = 3;
+/** Ticks a second (CONFIG_HZ), and what jiffies are at boot: 5 minutes before they wrap in 32 bits. include/linux/jiffies.h. */
+export const HZ = 250;
+export const INITIAL_JIFFIES = 0x1_0000_0000 - 300 * HZ;
+/** What ktime_get_ns shows at the first packet of a run: one hour after boot. */
+export const FIRST_PACKET_NS = 3_600_000_000_000;

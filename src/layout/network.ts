@@ -49,6 +49,8 @@ export const NetNamespace = defineStruct("net_namespace", {
   /** The Sockets themselves, one behind the other. */
   socket_array: u32,
   socket_count: u32,
+  /** Address of the ConntrackTable; 0 while nobody has asked for one. */
+  conntrack: u32,
   /** net.ipv4.tcp_syncookies: 0 off, 1 when a listener's queue is full, 2 always. */
   tcp_syncookies: u32,
   /** SipHash keys of SYN cookies, 16 bytes each: two for IPv4, two for IPv6. */

@@ -1,8 +1,15 @@
 import type { RunResult } from "../dataplane/index.ts";
 import type { LoadedLine } from "./summary.ts";
 
-/** What `replay --json` prints: the run's result with times as strings (they exceed 2^53), the programs as loaded, and map contents where asked. */
-export function runJson(result: RunResult, programs: readonly LoadedLine[], maps: Readonly<Record<string, unknown>> | null): string {
+/** What the machine holds in the end; null where nobody asked. */
+interface Holdings {
+  readonly maps: Readonly<Record<string, unknown>> | null;
+  /** Tracked connections, a line each. */
+  readonly connections: readonly string[] | null;
+}
+
+/** What `replay --json` prints: the run's result with times as strings (they exceed 2^53), the programs as loaded, and what was asked for of the rest. */
+export function runJson(result: RunResult, programs: readonly LoadedLine[], { maps, connections }: Holdings): string {
   const { firstNs, lastNs, elapsedNs, unrecordedCopies, ...rest } = result;
   const document = {
     ...rest,
@@ -20,6 +27,7 @@ export function runJson(result: RunResult, programs: readonly LoadedLine[], maps
       unbuilt,
     })),
     ...(maps === null ? {} : { maps }),
+    ...(connections === null ? {} : { connections }),
   };
   return `${JSON.stringify(document, bigintAsString, 2)}\n`;
 }

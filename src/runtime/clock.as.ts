@@ -1,10 +1,7 @@
-import { CpuBlock_boot_ns, CpuBlock_ktime_ns, CpuBlock_real_ns } from "../layout/layout.generated.as";
+import { CpuBlock_boot_ns, CpuBlock_ktime_ns, CpuBlock_real_ns, HZ, INITIAL_JIFFIES } from "../layout/layout.generated.as";
 import { cpu } from "./cpu.as";
 
-/** Ticks a second of the simulated kernel (CONFIG_HZ); jiffies start 5 minutes before they wrap in 32 bits. include/linux/jiffies.h: INITIAL_JIFFIES. */
-const HZ: u64 = 250;
-const INITIAL_JIFFIES: u64 = 0xffffffff - 300 * 250 + 1;
-const NS_PER_TICK: u64 = 1000000000 / HZ;
+const NS_PER_TICK: u64 = 1000000000 / u64(HZ);
 
 /** bpf_ktime_get_ns: CLOCK_MONOTONIC, virtual. */
 export function ktimeGetNs(): u64 {
@@ -28,5 +25,5 @@ export function ktimeGetTaiNs(): u64 {
 
 /** bpf_jiffies64 */
 export function jiffies64(): u64 {
-  return INITIAL_JIFFIES + load<u64>(cpu, CpuBlock_boot_ns) / NS_PER_TICK;
+  return u64(INITIAL_JIFFIES) + load<u64>(cpu, CpuBlock_boot_ns) / NS_PER_TICK;
 }

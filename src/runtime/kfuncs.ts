@@ -2,6 +2,13 @@ import { type KfuncRow, type KfuncSpec, kfuncTable } from "../bpf/spec.ts";
 
 /** kfuncs that all networking program types share. Names and parameters: the kernel's own type information. */
 const rows: readonly KfuncRow[] = [
+  ["bpf_ct_change_status", "ctChangeStatus", "ii", "u32"],
+  ["bpf_ct_change_timeout", "ctChangeTimeout", "ii", "u32"],
+  ["bpf_ct_insert_entry", "ctInsertEntry", "i", "u32"],
+  ["bpf_ct_release", "ctRelease", "i", "none"],
+  ["bpf_ct_set_nat_info", "ctSetNatInfo", "iiii", "u32"],
+  ["bpf_ct_set_status", "ctSetStatus", "ii", "u32"],
+  ["bpf_ct_set_timeout", "ctSetTimeout", "ii", "none"],
   ["bpf_dynptr_adjust", "dynptrAdjust", "wii", "u32"],
   ["bpf_dynptr_clone", "dynptrClone", "ww", "u32"],
   ["bpf_dynptr_copy", "dynptrCopy", "wiwii", "u32"],

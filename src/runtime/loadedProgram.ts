@@ -176,6 +176,7 @@ export function takeTrap(
   const reason = reasons[CpuBlock.read(view, block, "trap")] ?? "memory";
   const detail = CpuBlock.read(view, block, "trap_detail");
   (runtime.exports.releaseLocks as () => void)();
+  (runtime.exports.releaseConnections as () => void)();
   resetCpu(memory, block);
   return { reason, message: error.message, detail, instruction: locate(programs, error) };
 }

@@ -1,3 +1,15 @@
+export { allocateConnection, dropConnection, insertConnection, releaseConnections } from "./conntrack.as";
+export {
+  ctAlloc,
+  ctChangeStatus,
+  ctChangeTimeout,
+  ctInsertEntry,
+  ctLookup,
+  ctRelease,
+  ctSetStatus,
+  ctSetTimeout,
+} from "./conntrackKfuncs.as";
+export { ctSetNatInfo } from "./conntrackNat.as";
 export { skbFibLookup, xdpFibLookup } from "./fib.as";
 export { sipHash } from "./sipHash.as";
 export {

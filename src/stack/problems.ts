@@ -23,6 +23,13 @@ export const problems = defineProblems({
     exit: 2,
   },
   socket_device_unknown: { message: "socket '{text}': there is no device {device}", hint: "devices: {known}", exit: 2 },
+  connection_malformed: {
+    message: "connection '{text}': {what}",
+    hint: "as conntrack -L prints it: tcp|udp [SECONDS] [STATE] src=IP dst=IP sport=N dport=N [src=… of the replies] [UNREPLIED] [ASSURED] [mark=N] [zone=N]",
+    exit: 2,
+  },
+  connection_twice: { message: "connection '{text}': packets of its tuple belong to another one already", exit: 2 },
+  connections_too_many: { message: "{count} connections do not fit in a table of {limit}", exit: 2 },
   syncookie_keys_size: {
     message: "the keys of SYN cookies have {size} bytes, expected {expected}",
     hint: "four SipHash keys of 16 bytes: two for IPv4, then two for IPv6",

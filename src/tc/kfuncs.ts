@@ -8,4 +8,6 @@ export const tcKfuncRows: readonly KfuncRow[] = [
   ["bpf_dynptr_memset", "skbDynptrMemset", "wiii", "u32"],
   ["bpf_dynptr_slice", "skbDynptrSlice", "wioi", "u32"],
   ["bpf_dynptr_slice_rdwr", "skbDynptrSliceRdwr", "wioi", "u32"],
+  ["bpf_skb_ct_alloc", "ctAlloc", "ciioi", "u32"],
+  ["bpf_skb_ct_lookup", "ctLookup", "ciioi", "u32"],
 ];

@@ -7,6 +7,8 @@ export const xdpKfuncRows: readonly KfuncRow[] = [
   ["bpf_dynptr_memset", "xdpDynptrMemset", "wiii", "u32"],
   ["bpf_dynptr_slice", "xdpDynptrSlice", "wioi", "u32"],
   ["bpf_dynptr_slice_rdwr", "xdpDynptrSliceRdwr", "wioi", "u32"],
+  ["bpf_xdp_ct_alloc", "ctAlloc", "ciioi", "u32"],
+  ["bpf_xdp_ct_lookup", "ctLookup", "ciioi", "u32"],
   ["bpf_xdp_metadata_rx_hash", "xdpMetadataRxHash", "cww", "u32"],
   ["bpf_xdp_metadata_rx_timestamp", "xdpMetadataRxTimestamp", "cw", "u32"],
   ["bpf_xdp_metadata_rx_vlan_tag", "xdpMetadataRxVlanTag", "cww", "u32"],

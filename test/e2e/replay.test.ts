@@ -265,3 +265,23 @@ test("the notes keep silent about programs that ran, at every hook", () => {
   const egress = ["--direction", "egress", "--tc-egress", "programs/policy.o:egress"];
   expect(xdplane(["replay", "pcaps/policy.pcap", ...egress])).toMatchObject({ status: 0, stderr: "" });
 });
+
+test("--conntrack takes what conntrack -L prints, and --dump-conntrack prints it in the end", () => {
+  const file = join(folder, "connections.txt");
+  const tracked = "tcp 6 300 ESTABLISHED src=10.0.0.9 dst=10.0.0.1 sport=4000 dport=80 src=10.0.0.1 dst=10.0.0.9 sport=80 dport=4000 [ASSURED] mark=7";
+  const ping = "icmp     1 29 src=10.0.0.9 dst=10.0.0.1 type=8 code=0 id=1 src=10.0.0.1 dst=10.0.0.9 type=0 code=0 id=1 mark=0 use=1";
+  writeFileSync(file, `# from the host\n${tracked} use=1\n${ping}\n`);
+  const args = ["replay", "pcaps/shop.pcapng", "--dev", "eth0", "--conntrack", `@${file}`];
+  const { status, stdout, stderr } = xdplane([...args, "--conntrack", "udp src=::1 dst=::2 sport=1 dport=2", "--dump-conntrack", "--json"]);
+  expect([status, stderr]).toEqual([0, ""]);
+  const udp = "udp 17 29 src=::1 dst=::2 sport=1 dport=2 src=::2 dst=::1 sport=2 dport=1 mark=0";
+  expect(JSON.parse(stdout).connections).toEqual([tracked.replace(" 300 ", " 299 "), udp]);
+  expect(xdplane([...args, "--dump-conntrack"]).stdout).toContain(`\n${tracked.replace(" 300 ", " 299 ")}\n`);
+
+  writeFileSync(file, `${tracked}\ntcp src=10.0.0.9\n`);
+  const broken = xdplane(args);
+  expect(broken.status).toBe(2);
+  expect(broken.stderr).toContain(`${file}:2`);
+  expect(broken.stderr).toContain("connection 'tcp src=10.0.0.9': dst= is missing");
+  expect(xdplane([...args.slice(0, -1), "@nowhere.txt"]).stderr).toContain("the connections cannot be read: no such file");
+});

@@ -4,7 +4,7 @@ import { verify } from "../../src/bpf/verifier/index.ts";
 import { programTypes } from "../../src/dataplane/programTypes.ts";
 import { type Kernel, type KernelMap, type KernelProgram, openKernel } from "../../src/kernel/index.ts";
 import { layOutLoopback, TcTestRun, XdpTestRun } from "../../src/lab/testRun/index.ts";
-import { BPF_F_XDP_HAS_FRAGS, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_RINGBUF, CpuBlock } from "../../src/layout/index.ts";
+import { BPF_F_XDP_HAS_FRAGS, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_RINGBUF, CpuBlock, FIRST_PACKET_NS } from "../../src/layout/index.ts";
 import { ProblemError } from "../../src/problem/index.ts";
 import {
   coldHelpers,
@@ -18,7 +18,7 @@ import {
   runOnce,
   SimulatedMemory,
 } from "../../src/runtime/index.ts";
-import { layOutSockets, layOutSynCookies, parseSocket } from "../../src/stack/index.ts";
+import { layOutConntrack, layOutSockets, layOutSynCookies, parseConnection, parseSocket } from "../../src/stack/index.ts";
 
 const opened = openKernel();
 /** Behind a test's title: whether the live kernel was asked too. */
@@ -43,6 +43,8 @@ export interface SmallProgram {
   /** Sockets of the simulated host, and its net.ipv4.tcp_syncookies. The live kernel must have them already. */
   readonly sockets?: readonly string[];
   readonly synCookies?: 0 | 1 | 2;
+  /** Connections that the simulated host tracks. The live kernel must track them already. */
+  readonly connections?: readonly string[];
   /** How many results are looked at. */
   readonly results: number;
 }
@@ -97,7 +99,10 @@ function simulated(spec: ProgramSpec, program: SmallProgram, engine: Engine): Ou
   const cpus = createCpus(memory, { count: 2 });
   const network = layOutLoopback(memory);
   const runtime = instantiateRuntime(memory.memory, coldHelpers(memory.memory));
-  for (const block of [...cpus.blocks, cpus.host]) CpuBlock.write(memory.view, block, "network", network.namespace);
+  for (const block of [...cpus.blocks, cpus.host]) {
+    CpuBlock.write(memory.view, block, "network", network.namespace);
+    CpuBlock.writeBig(memory.view, block, "boot_ns", BigInt(FIRST_PACKET_NS));
+  }
   layOutSynCookies(memory, network.namespace, program.synCookies === undefined ? {} : { mode: program.synCookies });
   const sockets = (program.sockets ?? []).map((text) => {
     const socket = parseSocket(text);
@@ -107,6 +112,12 @@ function simulated(spec: ProgramSpec, program: SmallProgram, engine: Engine): Ou
   layOutSockets(memory, network.namespace, { sockets, devices: [{ name: "lo", ifindex: 1 }] });
   (runtime.exports.cpu as WebAssembly.Global).value = cpus.blocks[0];
   const host = new MapHost(memory, runtime, cpus);
+  const connections = (program.connections ?? []).map((text) => {
+    const connection = parseConnection(text);
+    if (!connection.ok) throw new ProblemError(connection.problem);
+    return connection.value;
+  });
+  layOutConntrack(host, network.namespace, { connections, capacity: 64 });
   const maps = spec.maps.map((map) => createMap(host, map));
   const checked = verify(spec, programTypes[spec.type]);
   if (!checked.accepted) throw new Error(`${checked.problem.message} at ${checked.problem.at.instruction}`);

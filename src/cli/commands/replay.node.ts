@@ -12,6 +12,7 @@ import { ProblemError } from "../../problem/index.ts";
 import { filterProgram, loadedLines, mapContentsText, mapLines, runJson, runNotes, summaryText } from "../../report/index.ts";
 import type { LoadedProgram } from "../../runtime/index.ts";
 import { formatProblem } from "../failure.node.ts";
+import { readConnections } from "../options/connections.node.ts";
 import { DeviceOptions } from "../options/devices.ts";
 import { readFilterOption } from "../options/filter.node.ts";
 import { readMapOption } from "../options/mapContents.node.ts";
@@ -33,6 +34,8 @@ interface Options extends ObjectOptions {
   readonly route: readonly string[];
   readonly neigh: readonly string[];
   readonly socket: readonly string[];
+  readonly conntrack: readonly string[];
+  readonly dumpConntrack?: true;
   readonly map: readonly string[];
   readonly dumpMaps?: true;
   readonly filter?: string;
@@ -76,6 +79,13 @@ export function registerReplay(program: Command): void {
     .option("--route <route>", "a route in ip's grammar, 'DST via GW dev IF'; repeatable", list, [])
     .option("--neigh <neighbour>", "a neighbour in ip's grammar, 'IP lladdr MAC dev IF'; repeatable", list, [])
     .option("--socket <socket>", "a socket of the host, 'tcp listen IP:PORT' or 'udp IP:PORT'; repeatable", list, [])
+    .option(
+      "--conntrack <connection>",
+      "a connection that the host tracks, as conntrack -L prints it, or @FILE with several; repeatable",
+      list,
+      [],
+    )
+    .option("--dump-conntrack", "print the tracked connections in the end")
     .option("--map <name=contents>", "contents of a map: NAME=FILE, NAME={…}, or FILE for several; repeatable", list, [])
     .option("--dump-maps", "print what the maps hold in the end")
     .option("-o, --output <file>", "write a pcapng file with every packet's final bytes, verdicts and fate")
@@ -101,6 +111,7 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
     routes: routes(options.route),
     neighbours: neighbours(options.neigh),
     sockets: sockets(options.socket),
+    ...(options.conntrack.length === 0 ? {} : { connections: options.conntrack.flatMap(readConnections) }),
     ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
     seed: BigInt(options.seed),
     engine: options.engine,
@@ -139,10 +150,12 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
   const result = await run(dataplane, source, outputs, input.size ?? 0, { ...options, loaded: filter });
 
   const maps = options.dumpMaps ? programs.dump() : null;
-  if (options.json) process.stdout.write(runJson(result, programs.lines, maps));
+  const connections = options.dumpConntrack ? dataplane.connections().map(({ text }) => text) : null;
+  if (options.json) process.stdout.write(runJson(result, programs.lines, { maps, connections }));
   // A capture of which nothing could be read has no summary, only its fault.
   else if (human && (result.packets > 0 || source.problem === null)) {
     process.stdout.write(summaryText(result, lineWidth()) + mapLines(programs.fillings(), lineWidth()));
+    if (connections !== null) process.stdout.write(`\n${connections.map((text) => `${text}\n`).join("")}`);
     if (maps !== null) process.stdout.write(`\n${mapContentsText(maps)}`);
   }
   for (const note of runNotes(result, programs.lines)) process.stderr.write(`note: ${note}\n`);

@@ -53,6 +53,10 @@ export const problems = defineProblems({
     message: "no object has a map {map}",
     hint: "the maps are {names}",
   },
+  connections_unreadable: {
+    message: "the connections cannot be read: {reason}",
+    hint: "--conntrack 'tcp ESTABLISHED src=IP dst=IP sport=N dport=N', or --conntrack @FILE with what conntrack -L prints",
+  },
   filter_unreadable: {
     message: "the filter cannot be read: {reason}",
     hint: "--filter EXPRESSION, or --filter @FILE with an expression or what tcpdump -ddd prints",
