@@ -268,7 +268,8 @@ test("the notes keep silent about programs that ran, at every hook", () => {
 
 test("--conntrack takes what conntrack -L prints, and --dump-conntrack prints it in the end", () => {
   const file = join(folder, "connections.txt");
-  const tracked = "tcp 6 300 ESTABLISHED src=10.0.0.9 dst=10.0.0.1 sport=4000 dport=80 src=10.0.0.1 dst=10.0.0.9 sport=80 dport=4000 [ASSURED] mark=7";
+  const tracked =
+    "tcp 6 300 ESTABLISHED src=10.0.0.9 dst=10.0.0.1 sport=4000 dport=80 src=10.0.0.1 dst=10.0.0.9 sport=80 dport=4000 [ASSURED] mark=7";
   const ping = "icmp     1 29 src=10.0.0.9 dst=10.0.0.1 type=8 code=0 id=1 src=10.0.0.1 dst=10.0.0.9 type=0 code=0 id=1 mark=0 use=1";
   writeFileSync(file, `# from the host\n${tracked} use=1\n${ping}\n`);
   const args = ["replay", "pcaps/shop.pcapng", "--dev", "eth0", "--conntrack", `@${file}`];
