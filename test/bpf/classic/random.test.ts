@@ -43,7 +43,14 @@ test.runIf(tcpdumpHere)(
             if (wanted) matched++;
             return wanted !== (interpretClassic(program, packet) !== 0);
           });
-          expect(wrong.map(({ bytes }) => Buffer.from(bytes.subarray(0, 100)).toString("hex"))).toEqual([]);
+          if (wrong.length === 0) return;
+          // libpcap's optimiser leaves out loads whose result does not matter (`x * 0`), also those that would have failed: its code without decides.
+          const plain = tcpdump.compile(expression, "-O -ddd");
+          const unoptimised = theirs("text" in plain ? plain.text : null);
+          const judged = wrong.filter(
+            (packet) => (interpretClassic(unoptimised, packet) !== 0) === (interpretClassic(other, packet) !== 0),
+          );
+          expect(judged.map(({ bytes }) => Buffer.from(bytes.subarray(0, 100)).toString("hex"))).toEqual([]);
         }),
         { seed, numRuns: runs },
       );
