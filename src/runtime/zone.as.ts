@@ -10,7 +10,7 @@ export function setContext(address: u32): void {
   context = address;
 }
 
-/** An address that a program left in its memory (in a dynptr) and that is now written at: ends the run if it is the engine's. */
+/** An address that a program left in its memory (in a dynptr), or could have changed there (its context's edges), and that is now written at: ends the run if it is the engine's. */
 export function programAddress(at: u32): u32 {
   if (at < PROGRAM_ZONE) unreachable();
   return at;

@@ -15,6 +15,7 @@ import {
 } from "../layout/layout.generated.as";
 import { burnBytes } from "../runtime/fuel.as";
 import { skbClearHash, skbNetworkHeader, skbPostpullChecksum, skbPostpushChecksum } from "./skb.as";
+import { programAddress } from "../runtime/zone.as";
 
 const INT_MAX: u32 = 0x7fffffff;
 
@@ -47,7 +48,7 @@ export function skbLoadBytesRelative(skb: u32, offset: u32, to: u32, length: u32
 export function skbStoreBytes(skb: u32, offset: u32, from: u32, length: u32, flags: u64): i32 {
   if (flags & ~u64(BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH)) return -EINVAL;
   if (offset > INT_MAX || u64(offset) + u64(length) > u64(load<u32>(skb, SkBuff_len))) return -EFAULT;
-  const at = load<u32>(skb, SkBuff_data) + offset;
+  const at = programAddress(load<u32>(skb, SkBuff_data) + offset);
   if (flags & BPF_F_RECOMPUTE_CSUM) skbPostpullChecksum(skb, at, length);
   memory.copy(at, from, length);
   if (flags & BPF_F_RECOMPUTE_CSUM) skbPostpushChecksum(skb, at, length);

@@ -25,6 +25,7 @@ import {
   SkBuff_len,
 } from "../layout/layout.generated.as";
 import { csumAdd, csumFold, csumReplace2, csumReplace4, csumReplaceByDiff, csumSub } from "../packet/csum.as";
+import { programAddress } from "../runtime/zone.as";
 
 /** What UDP sends instead of a checksum of 0, which would mean that there is none. */
 const CSUM_MANGLED_0: u16 = 0xffff;
@@ -38,7 +39,7 @@ function reachable(skb: u32, offset: u32): bool {
 export function l3CsumReplace(skb: u32, offset: u32, from: u64, to: u64, flags: u64): i32 {
   if (flags & ~u64(BPF_F_HDR_FIELD_MASK)) return -EINVAL;
   if (!reachable(skb, offset)) return -EFAULT;
-  const field = load<u32>(skb, SkBuff_data) + offset;
+  const field = programAddress(load<u32>(skb, SkBuff_data) + offset);
   switch (u32(flags)) {
     case 0:
       if (from != 0) return -EINVAL;
@@ -86,7 +87,7 @@ export function l4CsumReplace(skb: u32, offset: u32, from: u64, to: u64, flags: 
   const known = BPF_F_MARK_MANGLED_0 | BPF_F_MARK_ENFORCE | BPF_F_PSEUDO_HDR | BPF_F_HDR_FIELD_MASK | BPF_F_IPV6;
   if (flags & ~u64(known)) return -EINVAL;
   if (!reachable(skb, offset)) return -EFAULT;
-  const field = load<u32>(skb, SkBuff_data) + offset;
+  const field = programAddress(load<u32>(skb, SkBuff_data) + offset);
   const mayBeAbsent = (flags & BPF_F_MARK_MANGLED_0) != 0;
   if (mayBeAbsent && (flags & BPF_F_MARK_ENFORCE) == 0 && load<u16>(field) == 0) return 0;
   const pseudo = (flags & BPF_F_PSEUDO_HDR) != 0;

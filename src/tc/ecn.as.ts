@@ -16,6 +16,7 @@ import { csum16Add, csumAdd, csumSub } from "../packet/csum.as";
 import { protocolOf } from "./resize.as";
 import { skbNetworkHeader } from "./skb.as";
 import { isVlan } from "./vlan.as";
+import { programAddress } from "../runtime/zone.as";
 
 const ECN_MASK: u32 = 3;
 const ECN_CE: u32 = 3;
@@ -68,7 +69,7 @@ export function skbEcnSetCe(skb: u32): i32 {
   const header = skbNetworkHeader(skb);
   const protocol = innerProtocol(skb);
   const end = load<u32>(skb, SkBuff_data_end);
-  if (protocol == protocolOf(ETH_P_IP) && header + 20 <= end) return markIpv4(header);
-  if (protocol == protocolOf(ETH_P_IPV6) && header + 40 <= end) return markIpv6(skb, header);
+  if (protocol == protocolOf(ETH_P_IP) && header + 20 <= end) return markIpv4(programAddress(header));
+  if (protocol == protocolOf(ETH_P_IPV6) && header + 40 <= end) return markIpv6(skb, programAddress(header));
   return 0;
 }

@@ -36,6 +36,7 @@ import {
   skbResetMacLen,
   skbSetLength,
 } from "./skb.as";
+import { programAddress } from "../runtime/zone.as";
 
 /** An EtherType as SkBuff.protocol holds it: in network byte order. */
 export function protocolOf(etherType: u32): u32 {
@@ -85,7 +86,7 @@ export function skbChangeTail(skb: u32, length: u32, flags: u64): i32 {
   const old = load<u32>(skb, SkBuff_len);
   if (length > old) {
     if (skbMakeRoom(skb, 0, length - old) != 0) return -ENOMEM;
-    memory.fill(load<u32>(skb, SkBuff_data_end), 0, length - old);
+    memory.fill(programAddress(load<u32>(skb, SkBuff_data_end)), 0, length - old);
   } else if (length < old) {
     skbPostpullChecksum(skb, load<u32>(skb, SkBuff_data) + length, old - length);
   }

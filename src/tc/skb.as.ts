@@ -27,6 +27,7 @@ import {
 } from "../layout/layout.generated.as";
 import { csumAdd, csumPartial, csumSub } from "../packet/csum.as";
 import { cpu } from "../runtime/cpu.as";
+import { programAddress } from "../runtime/zone.as";
 
 export function skbLength(skb: u32): u32 {
   return load<u32>(skb, SkBuff_len);
@@ -72,7 +73,7 @@ function place(skb: u32, head: u32, end: u32, headroom: u32): void {
   const length = load<u32>(skb, SkBuff_data_end) - data;
   const metadata = data - load<u32>(skb, SkBuff_data_meta);
   const shift = headroom - (data - load<u32>(skb, SkBuff_head));
-  memory.copy(head + headroom - metadata, data - metadata, length + metadata);
+  memory.copy(programAddress(head + headroom - metadata), data - metadata, length + metadata);
   store<u32>(skb, head, SkBuff_head);
   store<u32>(skb, end, SkBuff_end);
   store<u32>(skb, head + headroom, SkBuff_data);
@@ -116,13 +117,13 @@ function moveData(skb: u32, by: i32): void {
 /** Puts `length` bytes, uninitialised, in front of the frame; the room must be there. */
 export function skbPush(skb: u32, length: u32): u32 {
   moveData(skb, -i32(length));
-  return load<u32>(skb, SkBuff_data);
+  return programAddress(load<u32>(skb, SkBuff_data));
 }
 
 /** Takes `length` bytes off the front of the frame, which must have them. */
 export function skbPull(skb: u32, length: u32): u32 {
   moveData(skb, length);
-  return load<u32>(skb, SkBuff_data);
+  return programAddress(load<u32>(skb, SkBuff_data));
 }
 
 /** Ends the frame `length` bytes after `data`. */

@@ -20,6 +20,7 @@ import {
   XdpFragment_length,
   XdpFragment_room,
 } from "../layout/layout.generated.as";
+import { programAddress } from "../runtime/zone.as";
 
 /** Longest metadata that skb_shared_info's meta_len can hold. */
 const META_LEN_MAX: u64 = 255;
@@ -32,7 +33,7 @@ export function xdpAdjustHead(context: u32, delta: i32): i32 {
   const moved = i64(data) + delta;
   const lowest = i64(load<u32>(context, XdpContext_data_hard_start) + XDP_FRAME_SIZE + metadata);
   if (moved < lowest || moved > i64(load<u32>(context, XdpContext_data_end)) - i64(ETH_HLEN)) return -EINVAL;
-  if (metadata != 0) memory.copy(u32(moved) - metadata, meta, metadata);
+  if (metadata != 0) memory.copy(programAddress(u32(moved) - metadata), meta, metadata);
   store<u32>(context, u32(moved) - metadata, XdpContext_data_meta);
   store<u32>(context, u32(moved), XdpContext_data);
   return 0;
@@ -63,12 +64,12 @@ export function xdpGetBuffLen(context: u32): u32 {
 
 /** Grows the last fragment by zero bytes. */
 function growFragments(context: u32, by: u32): i32 {
-  const last = load<u32>(context, XdpContext_frags) + (load<u32>(context, XdpContext_frag_count) - 1) * XdpFragment_SIZE;
+  const last = programAddress(load<u32>(context, XdpContext_frags) + (load<u32>(context, XdpContext_frag_count) - 1) * XdpFragment_SIZE);
   const room = load<u32>(last, XdpFragment_room);
   if (room == 0 || room > load<u32>(context, XdpContext_frame_sz)) return -EOPNOTSUPP;
   const length = load<u32>(last, XdpFragment_length);
   if (by > room - length) return -EINVAL;
-  memory.fill(load<u32>(last, XdpFragment_address) + length, 0, by);
+  memory.fill(programAddress(load<u32>(last, XdpFragment_address) + length), 0, by);
   store<u32>(last, length + by, XdpFragment_length);
   store<u32>(context, load<u32>(context, XdpContext_frag_len) + by, XdpContext_frag_len);
   return 0;
@@ -81,7 +82,7 @@ function shrinkFragments(context: u32, by: i32): i32 {
   let count = load<u32>(context, XdpContext_frag_count);
   let total = load<u32>(context, XdpContext_frag_len);
   while (count > 0 && by > 0) {
-    const fragment = frags + (count - 1) * XdpFragment_SIZE;
+    const fragment = programAddress(frags + (count - 1) * XdpFragment_SIZE);
     const length = load<u32>(fragment, XdpFragment_length);
     const cut = min<u32>(length, u32(by));
     store<u32>(fragment, length - cut, XdpFragment_length);
@@ -104,7 +105,7 @@ export function xdpAdjustTail(context: u32, delta: i32): i32 {
   const moved = i64(end) + delta;
   const limit = load<u32>(context, XdpContext_data_hard_start) + load<u32>(context, XdpContext_frame_sz) - SKB_SHARED_INFO_SIZE;
   if (moved > i64(limit) || moved < i64(load<u32>(context, XdpContext_data) + ETH_HLEN)) return -EINVAL;
-  if (delta > 0) memory.fill(end, 0, delta);
+  if (delta > 0) memory.fill(programAddress(end), 0, delta);
   store<u32>(context, u32(moved), XdpContext_data_end);
   return 0;
 }

@@ -10,6 +10,7 @@ import {
   XdpFragment_length,
 } from "../layout/layout.generated.as";
 import { xdpLength } from "./adjust.as";
+import { programAddress } from "../runtime/zone.as";
 
 /** Why `length` bytes at `offset` are out of reach, or 0. */
 function fault(context: u32, offset: u32, length: u32): i32 {
@@ -25,7 +26,7 @@ function copy(context: u32, offset: u32, buffer: u32, length: u32, writes: bool)
   while (length > 0) {
     if (offset < size) {
       const piece = min<u32>(length, size - offset);
-      if (writes) memory.copy(at + offset, buffer, piece);
+      if (writes) memory.copy(programAddress(at + offset), buffer, piece);
       else memory.copy(buffer, at + offset, piece);
       buffer += piece;
       length -= piece;

@@ -13,7 +13,7 @@ import {
   XdpFragment_length,
   XdpFragment_SIZE,
 } from "../layout/layout.generated.as";
-import { currentContext } from "../runtime/zone.as";
+import { currentContext, programAddress } from "../runtime/zone.as";
 import { cpu } from "../runtime/cpu.as";
 import {
   dynptrData,
@@ -110,7 +110,7 @@ export function xdpDynptrCopy(target: u32, targetOffset: u32, source: u32, sourc
   const from = xdpDynptrSlice(source, sourceOffset, 0, length);
   const to = xdpDynptrSliceRdwr(target, targetOffset, 0, length);
   if (from != 0 && to != 0) {
-    memory.copy(to, from, length);
+    memory.copy(programAddress(to), from, length);
     return 0;
   }
   if (from != 0) return xdpDynptrWrite(target, targetOffset, from, length, 0);
@@ -135,7 +135,7 @@ export function xdpDynptrMemset(dynptr: u32, offset: u32, length: u32, value: u3
   if (fault != 0) return fault;
   const piece = xdpDynptrSliceRdwr(dynptr, offset, 0, length);
   if (piece != 0) {
-    memory.fill(piece, u8(value), length);
+    memory.fill(programAddress(piece), u8(value), length);
     return 0;
   }
   const chunk = load<u32>(cpu, CpuBlock_scratch);

@@ -16,6 +16,7 @@ import {
   XdpFragment_SIZE,
 } from "../layout/layout.generated.as";
 import { xdpLength } from "./adjust.as";
+import { programAddress } from "../runtime/zone.as";
 
 /**
  * bpf_xdp_pull_data: the first `length` bytes of the frame stand in one piece. They come from the front of the fragments, into the tailroom first; what has no room
@@ -34,7 +35,7 @@ export function xdpPullData(context: u32, length: u32): i32 {
   if (missing > tailroom + headroom) return -i32(EINVAL);
   const shift = missing > tailroom ? missing - tailroom : 0;
   if (shift != 0) {
-    memory.copy(start - shift, start, end - start);
+    memory.copy(programAddress(start - shift), start, end - start);
     store<u32>(context, start - shift, XdpContext_data_meta);
     store<u32>(context, data - shift, XdpContext_data);
   }
@@ -45,7 +46,7 @@ export function xdpPullData(context: u32, length: u32): i32 {
 
 /** Moves the first `length` bytes of the fragments, which have them, to `to`; fragments that are used up are gone. */
 function takeFromFragments(context: u32, to: u32, length: u32): void {
-  const frags = load<u32>(context, XdpContext_frags);
+  const frags = programAddress(load<u32>(context, XdpContext_frags));
   const count = load<u32>(context, XdpContext_frag_count);
   store<u32>(context, load<u32>(context, XdpContext_frag_len) - length, XdpContext_frag_len);
   let used: u32 = 0;
@@ -54,7 +55,7 @@ function takeFromFragments(context: u32, to: u32, length: u32): void {
     const address = load<u32>(fragment, XdpFragment_address);
     const size = load<u32>(fragment, XdpFragment_length);
     const piece = min<u32>(length, size);
-    memory.copy(to, address, piece);
+    memory.copy(programAddress(to), address, piece);
     to += piece;
     length -= piece;
     if (piece == size) {

@@ -89,6 +89,7 @@ function tailCallStep(machine: Machine, next: number): Step {
     const cpu = machine.cpu();
     const map = low32(registers[2]!);
     const index = low32(registers[3]!);
+    checkPointer(machine, map, "map");
     if (MapHeader.read(view, map, "type") !== BPF_MAP_TYPE_PROG_ARRAY)
       machine.trap(TRAP_HELPER, TAIL_CALL, "tail call through no program array");
     if (index >= MapHeader.read(view, map, "max_entries")) return next;

@@ -26,7 +26,7 @@ import { emitThrow, emitThrownCheck, pushCalleeFrame } from "./exceptions.ts";
 import { factOf, MAP_LOOKUP_ELEM } from "./facts.ts";
 import { arrayInR1, emitArrayLookup } from "./lookup.ts";
 import type { Operation } from "./operation.ts";
-import { emitPointerChecks } from "./pointers.ts";
+import { emitPointerCheck, emitPointerChecks } from "./pointers.ts";
 
 /** Helpers that are written inline. include/uapi/linux/bpf.h: ___BPF_FUNC_MAPPER. */
 const KTIME_GET_NS = 5;
@@ -188,6 +188,7 @@ function emitTailCall(context: FunctionContext): void {
     emitMissing(context, TAIL_CALL);
     return;
   }
+  if (map === undefined) emitPointerCheck(context, 2, "map");
   const failed = code.block();
   if (map !== undefined) {
     pushNarrow(context, 3);

@@ -43,7 +43,8 @@ export function emitPointerChecks(context: FunctionContext, { pointers }: Runtim
   for (const [index, kind] of pointers?.entries() ?? []) if (kind !== undefined) emitPointerCheck(context, index + 1, kind);
 }
 
-function emitPointerCheck(context: FunctionContext, register: number, kind: PointerKind): void {
+/** Checks one register that is passed. */
+export function emitPointerCheck(context: FunctionContext, register: number, kind: PointerKind): void {
   const { code, program } = context;
   const value = factOf(context.state, register);
   if (kind === "map" ? value?.kind === "map" : kind !== "context" && isProgramsOwn(value, 0)) return;

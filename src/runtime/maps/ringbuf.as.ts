@@ -20,6 +20,7 @@ import {
 } from "../../layout/layout.generated.as";
 import { copyBytes } from "../bytes.as";
 import { releaseMapLock, takeMapLock } from "../lock.as";
+import { programAddress } from "../zone.as";
 
 /**
  * RINGBUF, with the kernel's records and positions: a header of 8 bytes (u32 length with BUSY and DISCARD bits, u32 unused), the data, padding to 8.
@@ -79,7 +80,7 @@ function skipCommitted(map: u32, position: u64, producer: u64, mask: u32): u64 {
 }
 
 function commit(sample: u32, discard: u32): void {
-  const header = sample - BPF_RINGBUF_HDR_SZ;
+  const header = programAddress(sample - BPF_RINGBUF_HDR_SZ);
   const length = load<u32>(header) & ~BPF_RINGBUF_BUSY_BIT;
   atomic.xchg<u32>(header, length | discard);
 }
