@@ -49,6 +49,7 @@ export {
   parsePrefix,
   parseRoute,
   parseSocket,
+  parseXfrmState,
   type SocketSpec,
   type SynCookieSettings,
 } from "./stack/index.ts";

@@ -24,11 +24,13 @@ import {
   layOutNetwork,
   layOutSockets,
   layOutSynCookies,
+  layOutXfrmStates,
   type NeighbourSpec,
   type RouteSpec,
   type SocketSpec,
   type SynCookieSettings,
   trackedConnections,
+  type XfrmStateSpec,
 } from "../stack/index.ts";
 import { Consumers, type PerfBuffer, type PerfBufferOptions, type RingBuffer, type RingBufferOptions } from "./consumers.ts";
 import { type ProgramInfo, programInfo } from "./info.ts";
@@ -56,6 +58,8 @@ export interface DataplaneOptions {
   readonly synCookies?: SynCookieSettings;
   /** Connections that the host tracks, which programs find by bpf_xdp_ct_lookup and bpf_skb_ct_lookup. */
   readonly connections?: readonly ConnectionSpec[];
+  /** Security associations that programs find by bpf_xdp_get_xfrm_state. */
+  readonly xfrmStates?: readonly XfrmStateSpec[];
   /** net.netfilter.nf_conntrack_max: how many connections there can be; 262,144 unless said. */
   readonly conntrackMax?: number;
   /** Simulated CPUs; by default as many as the device with the most queues has. */
@@ -152,6 +156,7 @@ export class Dataplane {
     });
     layOutSockets(this.memory, this.#namespace, { sockets: options.sockets ?? [], devices: this.devices });
     layOutSynCookies(this.memory, this.#namespace, options.synCookies ?? {});
+    layOutXfrmStates(this.memory, this.#namespace, options.xfrmStates ?? []);
     if (options.connections !== undefined) this.#trackConnections();
     this.layout = layOutMachine(this.memory, cpus, this.devices);
     this.#place = {

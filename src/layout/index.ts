@@ -22,4 +22,5 @@ export * from "./timer.ts";
 export * from "./tunnel.ts";
 export * from "./uapi.ts";
 export * from "./window.ts";
+export * from "./xfrm.ts";
 export * from "./zones.ts";

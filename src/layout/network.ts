@@ -49,6 +49,10 @@ export const NetNamespace = defineStruct("net_namespace", {
   /** The Sockets themselves, one behind the other. */
   socket_array: u32,
   socket_count: u32,
+  /** Buckets of XfrmEntries: XFRM_BUCKETS addresses. 0 when no state is declared. And the entries themselves, one behind the other. */
+  xfrm: u32,
+  xfrm_array: u32,
+  xfrm_count: u32,
   /** Address of the ConntrackTable; 0 while nobody has asked for one. */
   conntrack: u32,
   /** net.ipv4.tcp_syncookies: 0 off, 1 when a listener's queue is full, 2 always. */

@@ -30,3 +30,4 @@ export {
   tcpSock,
 } from "./socket.as";
 export { skbSkcLookupTcp, skbSkLookupTcp, skbSkLookupUdp, xdpSkcLookupTcp, xdpSkLookupTcp, xdpSkLookupUdp } from "./socketLookup.as";
+export { xdpGetXfrmState, xdpXfrmStateRelease } from "./xfrm.as";

@@ -6,3 +6,5 @@ export { type NeighbourSpec, parseNeighbour, parseRoute, type RouteSpec } from "
 export { socketFilterType } from "./socketFilter.ts";
 export { layOutSockets, parseSocket, type SocketSpec } from "./sockets.ts";
 export { layOutSynCookies, type SynCookieSettings } from "./synCookies.ts";
+export { layOutXfrmStates } from "./xfrm.ts";
+export { parseXfrmState, type XfrmStateSpec } from "./xfrmStates.ts";

@@ -30,6 +30,11 @@ export const problems = defineProblems({
   },
   connection_twice: { message: "connection '{text}': packets of its tuple belong to another one already", exit: 2 },
   connections_too_many: { message: "{count} connections do not fit in a table of {limit}", exit: 2 },
+  xfrm_state_malformed: {
+    message: "xfrm state '{text}': {what}",
+    hint: "as ip-xfrm takes it: src IP dst IP proto esp|ah|comp spi N [reqid N] [mode MODE] [replay-window N] [flag …] [mark N [mask N]] [if_id N] [sel …] [limit …]",
+    exit: 2,
+  },
   syncookie_keys_size: {
     message: "the keys of SYN cookies have {size} bytes, expected {expected}",
     hint: "four SipHash keys of 16 bytes: two for IPv4, then two for IPv6",

@@ -9,8 +9,10 @@ export const xdpKfuncRows: readonly KfuncRow[] = [
   ["bpf_dynptr_slice_rdwr", "xdpDynptrSliceRdwr", "wioi", "u32"],
   ["bpf_xdp_ct_alloc", "ctAlloc", "ciioi", "u32"],
   ["bpf_xdp_ct_lookup", "ctLookup", "ciioi", "u32"],
+  ["bpf_xdp_get_xfrm_state", "xdpGetXfrmState", "coi", "u32"],
   ["bpf_xdp_metadata_rx_hash", "xdpMetadataRxHash", "cww", "u32"],
   ["bpf_xdp_metadata_rx_timestamp", "xdpMetadataRxTimestamp", "cw", "u32"],
   ["bpf_xdp_metadata_rx_vlan_tag", "xdpMetadataRxVlanTag", "cww", "u32"],
   ["bpf_xdp_pull_data", "xdpPullData", "ci", "u32"],
+  ["bpf_xdp_xfrm_state_release", "xdpXfrmStateRelease", "i", "none"],
 ];

@@ -284,5 +284,19 @@ test("--conntrack takes what conntrack -L prints, and --dump-conntrack prints it
   expect(broken.status).toBe(2);
   expect(broken.stderr).toContain(`${file}:2`);
   expect(broken.stderr).toContain("connection 'tcp src=10.0.0.9': dst= is missing");
-  expect(xdplane([...args.slice(0, -1), "@nowhere.txt"]).stderr).toContain("the connections cannot be read: no such file");
+  expect(xdplane([...args.slice(0, -1), "@nowhere.txt"]).stderr).toContain("the entries of --conntrack cannot be read: no such file");
+});
+
+test("--xfrm-state takes what ip xfrm state prints", () => {
+  const file = join(folder, "states.txt");
+  const state =
+    "src 10.0.0.1 dst 10.0.0.2\n\tproto esp spi 0x00000010 reqid 9 mode tunnel\n\treplay-window 20 flag af-unspec\n\tenc cbc(aes) 0x11\n";
+  writeFileSync(file, `${state}${state.replace("0x00000010", "0x00000011")}`);
+  const args = ["replay", "pcaps/shop.pcapng", "--dev", "eth0", "--xfrm-state", `@${file}`];
+  expect(xdplane(args)).toMatchObject({ status: 0, stderr: "" });
+  writeFileSync(file, `${state}src 10.0.0.1 dst 10.0.0.2\n\tproto esp\n`);
+  const broken = xdplane(args);
+  expect(broken.status).toBe(2);
+  expect(broken.stderr).toContain(`${file}:5`);
+  expect(broken.stderr).toContain("xfrm state 'src 10.0.0.1 dst 10.0.0.2 proto esp': spi is missing");
 });

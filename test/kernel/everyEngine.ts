@@ -5,7 +5,7 @@ import { programTypes } from "../../src/dataplane/programTypes.ts";
 import { type Kernel, type KernelMap, type KernelProgram, openKernel } from "../../src/kernel/index.ts";
 import { layOutLoopback, TcTestRun, XdpTestRun } from "../../src/lab/testRun/index.ts";
 import { BPF_F_XDP_HAS_FRAGS, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_RINGBUF, CpuBlock, FIRST_PACKET_NS } from "../../src/layout/index.ts";
-import { ProblemError } from "../../src/problem/index.ts";
+import { ProblemError, type Result } from "../../src/problem/index.ts";
 import {
   coldHelpers,
   createCpus,
@@ -18,7 +18,15 @@ import {
   runOnce,
   SimulatedMemory,
 } from "../../src/runtime/index.ts";
-import { layOutConntrack, layOutSockets, layOutSynCookies, parseConnection, parseSocket } from "../../src/stack/index.ts";
+import {
+  layOutConntrack,
+  layOutSockets,
+  layOutSynCookies,
+  layOutXfrmStates,
+  parseConnection,
+  parseSocket,
+  parseXfrmState,
+} from "../../src/stack/index.ts";
 
 const opened = openKernel();
 /** Behind a test's title: whether the live kernel was asked too. */
@@ -45,6 +53,8 @@ export interface SmallProgram {
   readonly synCookies?: 0 | 1 | 2;
   /** Connections that the simulated host tracks. The live kernel must track them already. */
   readonly connections?: readonly string[];
+  /** xfrm states of the simulated host. The live kernel must have them already. */
+  readonly xfrmStates?: readonly string[];
   /** How many results are looked at. */
   readonly results: number;
 }
@@ -94,6 +104,11 @@ function wordsOf(bytes: Uint8Array, count: number): bigint[] {
   return Array.from({ length: count }, (_, index) => view.getBigInt64(index * 8, true));
 }
 
+function taken<T>(result: Result<T>): T {
+  if (!result.ok) throw new ProblemError(result.problem);
+  return result.value;
+}
+
 function simulated(spec: ProgramSpec, program: SmallProgram, engine: Engine): Outcome {
   const memory = new SimulatedMemory();
   const cpus = createCpus(memory, { count: 2 });
@@ -104,19 +119,16 @@ function simulated(spec: ProgramSpec, program: SmallProgram, engine: Engine): Ou
     CpuBlock.writeBig(memory.view, block, "boot_ns", BigInt(FIRST_PACKET_NS));
   }
   layOutSynCookies(memory, network.namespace, program.synCookies === undefined ? {} : { mode: program.synCookies });
-  const sockets = (program.sockets ?? []).map((text) => {
-    const socket = parseSocket(text);
-    if (!socket.ok) throw new ProblemError(socket.problem);
-    return socket.value;
-  });
+  const sockets = (program.sockets ?? []).map((text) => taken(parseSocket(text)));
+  layOutXfrmStates(
+    memory,
+    network.namespace,
+    (program.xfrmStates ?? []).map((text) => taken(parseXfrmState(text))),
+  );
   layOutSockets(memory, network.namespace, { sockets, devices: [{ name: "lo", ifindex: 1 }] });
   (runtime.exports.cpu as WebAssembly.Global).value = cpus.blocks[0];
   const host = new MapHost(memory, runtime, cpus);
-  const connections = (program.connections ?? []).map((text) => {
-    const connection = parseConnection(text);
-    if (!connection.ok) throw new ProblemError(connection.problem);
-    return connection.value;
-  });
+  const connections = (program.connections ?? []).map((text) => taken(parseConnection(text)));
   layOutConntrack(host, network.namespace, { connections, capacity: 64 });
   const maps = spec.maps.map((map) => createMap(host, map));
   const checked = verify(spec, programTypes[spec.type]);

@@ -17,6 +17,7 @@ import {
   runOnce,
   SimulatedMemory,
 } from "../../src/runtime/index.ts";
+import { layOutConntrack } from "../../src/stack/index.ts";
 import { innerName, type LearntContents, type LearntEntry } from "./contents.ts";
 
 /** What one frame came to: verdict and bytes, or why there is none. */
@@ -28,6 +29,9 @@ export type LookupSpy = (map: BpfMap, key: Uint8Array, value: Uint8Array | undef
 /** Of the random numbers: keys that chance made while they were learnt must not be met again, for the live kernel does not meet them either. */
 const LEARNING_SEED = 11n;
 const TRIAL_SEED = 12n;
+
+/** Connections that an object's programs can make. */
+const TRACKED = 4096;
 
 /** A machine of two CPUs and the loopback device with one object's maps and programs, run as BPF_PROG_TEST_RUN runs them. */
 export class SimulatedObject {
@@ -50,6 +54,7 @@ export class SimulatedObject {
     const runtime = this.#withSpy(instantiateRuntime(this.#memory.memory, coldHelpers(this.#memory.memory)), spy);
     (runtime.exports.cpu as WebAssembly.Global).value = cpus.blocks[0];
     this.host = new MapHost(this.#memory, runtime, cpus);
+    layOutConntrack(this.host, network.namespace, { connections: [], capacity: TRACKED });
     this.#loader = new ProgramLoader(this.host);
     this.#xdp = new XdpTestRun(this.#memory, network);
     this.#tc = new TcTestRun(this.#memory, network, runtime.exports.skbReceive as (skb: number, device: number) => void);

@@ -12,13 +12,13 @@ import { ProblemError } from "../../problem/index.ts";
 import { filterProgram, loadedLines, mapContentsText, mapLines, runJson, runNotes, summaryText } from "../../report/index.ts";
 import type { LoadedProgram } from "../../runtime/index.ts";
 import { formatProblem } from "../failure.node.ts";
-import { readConnections } from "../options/connections.node.ts";
 import { DeviceOptions } from "../options/devices.ts";
 import { readFilterOption } from "../options/filter.node.ts";
 import { readMapOption } from "../options/mapContents.node.ts";
 import { wholeNumber } from "../options/number.ts";
 import { ObjectOpener, type ObjectOptions, objectOptions } from "../options/objects.node.ts";
 import { problems } from "../options/problems.ts";
+import { readConnections, readXfrmStates } from "../options/tables.node.ts";
 import { startProgress } from "../progress.node.ts";
 import { OutcomeOutputs } from "../replay/outputs.node.ts";
 import { ReplayPrograms } from "../replay/programs.node.ts";
@@ -36,6 +36,7 @@ interface Options extends ObjectOptions {
   readonly socket: readonly string[];
   readonly conntrack: readonly string[];
   readonly dumpConntrack?: true;
+  readonly xfrmState: readonly string[];
   readonly map: readonly string[];
   readonly dumpMaps?: true;
   readonly filter?: string;
@@ -86,6 +87,12 @@ export function registerReplay(program: Command): void {
       [],
     )
     .option("--dump-conntrack", "print the tracked connections in the end")
+    .option(
+      "--xfrm-state <state>",
+      "a security association in ip's grammar, or @FILE with what 'ip xfrm state' prints; repeatable",
+      list,
+      [],
+    )
     .option("--map <name=contents>", "contents of a map: NAME=FILE, NAME={…}, or FILE for several; repeatable", list, [])
     .option("--dump-maps", "print what the maps hold in the end")
     .option("-o, --output <file>", "write a pcapng file with every packet's final bytes, verdicts and fate")
@@ -111,6 +118,7 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
     routes: routes(options.route),
     neighbours: neighbours(options.neigh),
     sockets: sockets(options.socket),
+    xfrmStates: options.xfrmState.flatMap(readXfrmStates),
     ...(options.conntrack.length === 0 ? {} : { connections: options.conntrack.flatMap(readConnections) }),
     ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
     seed: BigInt(options.seed),

@@ -53,9 +53,9 @@ export const problems = defineProblems({
     message: "no object has a map {map}",
     hint: "the maps are {names}",
   },
-  connections_unreadable: {
-    message: "the connections cannot be read: {reason}",
-    hint: "--conntrack 'tcp ESTABLISHED src=IP dst=IP sport=N dport=N', or --conntrack @FILE with what conntrack -L prints",
+  table_unreadable: {
+    message: "the entries of {option} cannot be read: {reason}",
+    hint: "{option} ENTRY, or {option} @FILE with what the host's own tool prints",
   },
   filter_unreadable: {
     message: "the filter cannot be read: {reason}",
