@@ -19,6 +19,7 @@ import {
 } from "../runtime/index.ts";
 import {
   type ConnectionSpec,
+  type Cgroups,
   type IpPrefix,
   layOutConntrack,
   layOutNetwork,
@@ -99,6 +100,8 @@ export class Dataplane {
   readonly engine: Engine;
   readonly workers: number;
   readonly layout: MachineLayout;
+  /** Cgroups that sockets and maps name. */
+  readonly cgroups: Cgroups;
   readonly #options: DataplaneOptions;
   readonly #place: LoadingPlace;
   readonly #programs: LoadedProgram[] = [];
@@ -154,7 +157,7 @@ export class Dataplane {
       routes: options.routes ?? [],
       neighbours: options.neighbours ?? [],
     });
-    layOutSockets(this.memory, this.#namespace, { sockets: options.sockets ?? [], devices: this.devices });
+    this.cgroups = layOutSockets(this.memory, this.#namespace, { sockets: options.sockets ?? [], devices: this.devices });
     layOutSynCookies(this.memory, this.#namespace, options.synCookies ?? {});
     layOutXfrmStates(this.memory, this.#namespace, options.xfrmStates ?? []);
     if (options.connections !== undefined) this.#trackConnections();
@@ -187,6 +190,12 @@ export class Dataplane {
   /** The connections that the host tracks by now; `text` is what `conntrack -L` would print. Not while a run is under way. */
   connections(): ConnectionSpec[] {
     return trackedConnections(this.host, this.#namespace);
+  }
+
+  /** Number of the socket that was declared with this text: what user space names it by in maps, and its cookie. */
+  socketNumber(text: string): number | undefined {
+    const index = (this.#options.sockets ?? []).findIndex((socket) => socket.text === text);
+    return index < 0 ? undefined : index + 1;
   }
 
   /** All programs loaded so far. */

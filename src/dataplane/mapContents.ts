@@ -1,14 +1,19 @@
-import { formatHex } from "../bpf/btf/index.ts";
+import { encodeUntyped, encodeValue, formatHex } from "../bpf/btf/index.ts";
 import { decodeKey, decodeMapValue, encodeKey, findProgram, readMapEntries } from "../bpf/elf/index.ts";
 import type { ProgramTypeName } from "../bpf/spec.ts";
 import {
   BPF_MAP_TYPE_ARRAY_OF_MAPS,
+  BPF_MAP_TYPE_CGROUP_ARRAY,
   BPF_MAP_TYPE_CPUMAP,
   BPF_MAP_TYPE_DEVMAP,
   BPF_MAP_TYPE_DEVMAP_HASH,
   BPF_MAP_TYPE_HASH_OF_MAPS,
   BPF_MAP_TYPE_PROG_ARRAY,
+  BPF_MAP_TYPE_SK_STORAGE,
+  BPF_MAP_TYPE_SOCKHASH,
+  BPF_MAP_TYPE_SOCKMAP,
   E2BIG,
+  EBADF,
   EEXIST,
   EINVAL,
   ENODEV,
@@ -18,6 +23,7 @@ import {
 } from "../layout/index.ts";
 import { ProblemError, type Result } from "../problem/index.ts";
 import type { BpfMap } from "../runtime/index.ts";
+import { isCgroupPath } from "../stack/index.ts";
 import type { LoadedObject } from "./loadedObject.ts";
 import { problems } from "./problems.ts";
 
@@ -28,11 +34,16 @@ export interface ContentsPlace {
   readonly programType: ProgramTypeName;
   /** Ifindex of a device by name. */
   readonly ifindex: (device: string) => number | undefined;
+  /** Number of a declared socket by its declaration. */
+  readonly socket?: (text: string) => number | undefined;
+  /** Id of a cgroup by its path. */
+  readonly cgroup?: (path: string) => number;
 }
 
 /**
  * Fills a map with contents as a user writes them: `[{ key, value }]`, or an object from keys to values, by BTF type or in hexadecimal. What names something may be
- * named: programs in a PROG_ARRAY, devices (or ifindexes) in a DEVMAP, maps in a map of maps; `{ ifindex, program }` and `{ qsize, program }` give an entry a program.
+ * named: programs in a PROG_ARRAY, devices (or ifindexes) in a DEVMAP, maps in a map of maps, sockets by their declarations (or its number, from 1) as
+ * values of SOCKMAP and SOCKHASH and keys of SK_STORAGE, cgroups by their paths in a CGROUP_ARRAY; `{ ifindex, program }` and `{ qsize, program }` give an entry a program.
  * Throws a Problem that names map and entry.
  */
 export function fillMap(place: ContentsPlace, map: BpfMap, contents: unknown): void {
@@ -51,6 +62,22 @@ export function fillMap(place: ContentsPlace, map: BpfMap, contents: unknown): v
     case BPF_MAP_TYPE_ARRAY_OF_MAPS:
     case BPF_MAP_TYPE_HASH_OF_MAPS:
       for (const { key, value, path } of namedEntries(map, contents)) writeInner(place, map, key, value, path);
+      return;
+    case BPF_MAP_TYPE_SOCKMAP:
+    case BPF_MAP_TYPE_SOCKHASH:
+      for (const { key, value, path } of namedEntries(map, contents))
+        write(map, key, numberBytes(map, socketNumber(place, value, path)), path);
+      return;
+    case BPF_MAP_TYPE_CGROUP_ARRAY:
+      for (const { key, value, path } of namedEntries(map, contents)) write(map, key, slotBytes(cgroupId(place, value, path)), path);
+      return;
+    case BPF_MAP_TYPE_SK_STORAGE:
+      for (const { key, value, path } of ofSockets(place, map, contents)) {
+        const { spec } = map;
+        const bytes =
+          spec.btf === undefined ? encodeUntyped(spec.valueSize, value, path) : encodeValue(spec.btf, spec.valueTypeId ?? 0, value, path);
+        write(map, slotBytes(key), taken(bytes), path);
+      }
       return;
     default:
       for (const [index, { key, value, cpuValues }] of taken(readMapEntries(map.spec, contents)).entries()) {
@@ -79,15 +106,19 @@ interface NamedEntry {
 }
 
 function namedEntries(map: BpfMap, contents: unknown): NamedEntry[] {
-  const entry = (key: unknown, value: unknown, path: string) => ({ key: taken(encodeKey(map.spec, key, `${path}.key`)), value, path });
+  return pairs(map, contents).map(({ key, value, path }) => ({ key: taken(encodeKey(map.spec, key, `${path}.key`)), value, path }));
+}
+
+/** Keys and values as they were written. */
+function pairs(map: BpfMap, contents: unknown): { key: unknown; value: unknown; path: string }[] {
   if (Array.isArray(contents))
     return contents.map((one: unknown, index) => {
       const path = `${map.name}[${index}]`;
       if (!isObject(one) || !("key" in one) || !("value" in one)) throw entryProblem(path, one, "{ key, value }");
-      return entry(one.key, one.value, path);
+      return { key: one.key, value: one.value, path };
     });
   if (!isObject(contents)) throw entryProblem(map.name, contents, "a list of { key, value } or an object from keys to values");
-  return Object.entries(contents).map(([key, value]) => entry(key, value, `${map.name}[${key}]`));
+  return Object.entries(contents).map(([key, value]) => ({ key, value, path: `${map.name}[${key}]` }));
 }
 
 function programSlot(place: ContentsPlace, name: unknown, path: string): number {
@@ -114,6 +145,23 @@ function targetBytes(place: ContentsPlace, map: BpfMap, value: unknown, path: st
     view.setUint32(4, programSlot(place, fields.program, path), true);
   }
   return bytes;
+}
+
+/** A declared socket by its declaration or its number. */
+function socketNumber(place: ContentsPlace, value: unknown, path: string): number {
+  const number = typeof value === "string" ? (place.socket?.(value) ?? Number(value)) : value;
+  if (typeof number === "number" && Number.isInteger(number) && number > 0) return number;
+  throw entryProblem(path, value, "a socket as --socket declares it, or its number");
+}
+
+function cgroupId(place: ContentsPlace, value: unknown, path: string): number {
+  if (typeof value === "string" && isCgroupPath(value) && place.cgroup !== undefined) return place.cgroup(value);
+  throw entryProblem(path, value, "the path of a cgroup from the root");
+}
+
+/** Entries of an SK_STORAGE map: numbers of sockets, and their values as they were written. */
+function ofSockets(place: ContentsPlace, map: BpfMap, contents: unknown): { key: number; value: unknown; path: string }[] {
+  return pairs(map, contents).map(({ key, value, path }) => ({ key: socketNumber(place, key, `${path}.key`), value, path }));
 }
 
 function writeInner(place: ContentsPlace, map: BpfMap, key: Uint8Array, value: unknown, path: string): void {
@@ -150,6 +198,7 @@ function write(map: BpfMap, key: Uint8Array, value: Uint8Array | readonly Uint8A
 /** What bpf(2) says to a user who updates a map. */
 const refusals: ReadonlyMap<number, string> = new Map([
   [EPERM, "EPERM, it is frozen, or user space may only read it (BPF_F_RDONLY)"],
+  [EBADF, "EBADF, no declared socket has this number"],
   [E2BIG, "E2BIG, it is full, or the index is past its end"],
   [ENOMEM, "ENOMEM, no memory is left"],
   [EEXIST, "EEXIST, there is such an entry"],
@@ -157,6 +206,13 @@ const refusals: ReadonlyMap<number, string> = new Map([
   [EINVAL, "EINVAL, such an entry cannot be"],
   [EOVERFLOW, "EOVERFLOW, the queue is too large"],
 ]);
+
+/** A number as a map's value of 4 or 8 bytes. */
+function numberBytes(map: BpfMap, value: number): Uint8Array {
+  const bytes = new Uint8Array(map.spec.valueSize);
+  new DataView(bytes.buffer).setUint32(0, value, true);
+  return bytes;
+}
 
 function slotBytes(slot: number): Uint8Array {
   const bytes = new Uint8Array(4);

@@ -57,9 +57,17 @@ export const NetNamespace = defineStruct("net_namespace", {
   conntrack: u32,
   /** net.ipv4.tcp_syncookies: 0 off, 1 when a listener's queue is full, 2 always. */
   tcp_syncookies: u32,
+  /** Address of the table of Cgroups, by id - 1; 0 where nobody names any. */
+  cgroups: u32,
   /** SipHash keys of SYN cookies, 16 bytes each: two for IPv4, two for IPv6. */
   syncookie_keys: array(u64, 8),
 });
+
+/** Id of the root cgroup, which every task and socket is in that was not put elsewhere. kernel/cgroup/cgroup.c. */
+export const ROOT_CGROUP = 1;
+
+/** A cgroup of the unified hierarchy: the id of its parent (the root's own for the root), and how many ancestors it has. */
+export const Cgroup = defineStruct("cgroup", { parent: u32, level: u32 }, { size: 8 });
 
 /** Kinds of route, as rtm_type has them. include/uapi/linux/rtnetlink.h. */
 export const RTN_UNICAST = 1;

@@ -73,7 +73,8 @@ export const Socket = defineStruct(
     tcp: bytes(TcpSock.size, 8),
     /** Bytes that SK_STORAGE maps keep for it (sk_omem_alloc), at most OPTMEM_MAX. */
     omem: atomic("whoever creates or deletes a value of an SK_STORAGE map"),
-    reserved: u32,
+    /** Id of its cgroup. */
+    cgroup: u32,
   },
   { src_ip4: 24, src_port: 44, dst_port: 48, dst_ip4: 52, state: 72, rx_queue_mapping: 76 },
 );

@@ -1,8 +1,6 @@
 import {
   BPF_F_NO_COMMON_LRU,
   BPF_F_NO_PREALLOC,
-  BPF_MAP_TYPE_DEVMAP_HASH,
-  BPF_MAP_TYPE_HASH,
   BPF_MAP_TYPE_LRU_HASH,
   BPF_MAP_TYPE_LRU_PERCPU_HASH,
   HashElement,
@@ -30,7 +28,7 @@ export function layOutHash(place: MapPlace): void {
   const valueStride = perCpu ? padded(spec.valueSize) : 0;
   const isLru = spec.type === BPF_MAP_TYPE_LRU_HASH || spec.type === BPF_MAP_TYPE_LRU_PERCPU_HASH;
   const capacity = capacityOf(place, stride + valueStride * cpuCount, isLru);
-  const spares = spec.type === BPF_MAP_TYPE_HASH || spec.type === BPF_MAP_TYPE_DEVMAP_HASH ? slots : 0;
+  const spares = perCpu || isLru ? 0 : slots;
 
   const buckets = powerOfTwo(capacity);
   const locks = Math.min(buckets, MAX_LOCKS);

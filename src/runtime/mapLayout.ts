@@ -2,9 +2,11 @@ import type { MapSpec } from "../bpf/spec.ts";
 import {
   BloomHeader,
   BPF_MAP_TYPE_ARRAY_OF_MAPS,
+  BPF_MAP_TYPE_CGROUP_ARRAY,
   BPF_MAP_TYPE_CPUMAP,
   BPF_MAP_TYPE_DEVMAP,
   BPF_MAP_TYPE_PROG_ARRAY,
+  BPF_MAP_TYPE_SOCKMAP,
   BPF_MAP_TYPE_XSKMAP,
   MapHeader,
   RingHeader,
@@ -34,6 +36,8 @@ const enginesOwn: ReadonlySet<number> = new Set([
   BPF_MAP_TYPE_DEVMAP,
   BPF_MAP_TYPE_CPUMAP,
   BPF_MAP_TYPE_XSKMAP,
+  BPF_MAP_TYPE_SOCKMAP,
+  BPF_MAP_TYPE_CGROUP_ARRAY,
 ]);
 
 /** max_entries values of `stride` bytes one behind the other; per-CPU kinds once for each CPU. */

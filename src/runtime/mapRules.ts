@@ -8,6 +8,7 @@ import {
   BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_ARRAY_OF_MAPS,
   BPF_MAP_TYPE_BLOOM_FILTER,
+  BPF_MAP_TYPE_CGROUP_ARRAY,
   BPF_MAP_TYPE_CPUMAP,
   BPF_MAP_TYPE_DEVMAP,
   BPF_MAP_TYPE_DEVMAP_HASH,
@@ -23,12 +24,15 @@ import {
   BPF_MAP_TYPE_QUEUE,
   BPF_MAP_TYPE_RINGBUF,
   BPF_MAP_TYPE_SK_STORAGE,
+  BPF_MAP_TYPE_SOCKHASH,
+  BPF_MAP_TYPE_SOCKMAP,
   BPF_MAP_TYPE_STACK,
   BPF_MAP_TYPE_USER_RINGBUF,
   BPF_MAP_TYPE_XSKMAP,
   E2BIG,
   EINVAL,
   ENOTSUPP,
+  MAX_BPF_STACK,
   mapTypeName,
 } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
@@ -38,6 +42,8 @@ import { problems } from "./problems.ts";
 interface MapRule {
   readonly keySize: (size: number) => boolean;
   readonly valueSize: (size: number) => boolean;
+  /** Largest key; beyond it -E2BIG. */
+  readonly largestKey?: number;
   /** Largest value; beyond it `tooBig`, -E2BIG unless said. */
   readonly largestValue: number;
   readonly tooBig?: number;
@@ -130,6 +136,9 @@ export const mapRules: ReadonlyMap<number, MapRule> = new Map<number, MapRule>([
   [BPF_MAP_TYPE_DEVMAP_HASH, { keySize: exactly(4), valueSize: exactly(4, 8), largestValue: 8, flags: 4 | access }],
   [BPF_MAP_TYPE_CPUMAP, { keySize: exactly(4), valueSize: exactly(4, 8), largestValue: 8, flags: 4 }],
   [BPF_MAP_TYPE_XSKMAP, { keySize: exactly(4), valueSize: exactly(4), largestValue: 4, flags: 4 | access }],
+  [BPF_MAP_TYPE_CGROUP_ARRAY, { keySize: exactly(4), valueSize: exactly(4), largestValue: 4, flags: 4 | access }],
+  [BPF_MAP_TYPE_SOCKMAP, { keySize: exactly(4), valueSize: exactly(4, 8), largestValue: 8, flags: 4 | access }],
+  [BPF_MAP_TYPE_SOCKHASH, { keySize: any, valueSize: exactly(4, 8), largestValue: 8, largestKey: MAX_BPF_STACK, flags: 4 | access }],
   [BPF_MAP_TYPE_QUEUE, { keySize: exactly(0), valueSize: any, largestValue: KMALLOC_MAX, flags: 4 | access | programAccess }],
   [BPF_MAP_TYPE_STACK, { keySize: exactly(0), valueSize: any, largestValue: KMALLOC_MAX, flags: 4 | access | programAccess }],
   [BPF_MAP_TYPE_BLOOM_FILTER, { keySize: exactly(0), valueSize: any, largestValue: KMALLOC_MAX, flags: hashFlags }],
@@ -161,6 +170,8 @@ const sparseArrays: ReadonlySet<number> = new Set([
   BPF_MAP_TYPE_DEVMAP,
   BPF_MAP_TYPE_CPUMAP,
   BPF_MAP_TYPE_XSKMAP,
+  BPF_MAP_TYPE_SOCKMAP,
+  BPF_MAP_TYPE_CGROUP_ARRAY,
 ]);
 
 type Refuse = (reason: string, errno: number) => never;
@@ -204,6 +215,7 @@ function checkSizes({ keySize, valueSize, maxEntries, ...spec }: MapSpec, rule: 
   if (keySize + valueSize > (rule.largestElement ?? Number.POSITIVE_INFINITY))
     refuse(`an element of ${keySize + valueSize} bytes is too big`, E2BIG);
   if (!rule.valueSize(valueSize)) refuse(`a value of ${valueSize} bytes is not possible`, EINVAL);
+  if (keySize > (rule.largestKey ?? Number.POSITIVE_INFINITY)) refuse(`a key of ${keySize} bytes is too big`, E2BIG);
 }
 
 /** Types whose sizes are the declared ones; a key is an integer of 32 bits. kernel/bpf/syscall.c: map_check_btf. */

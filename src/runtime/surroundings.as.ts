@@ -10,6 +10,7 @@ import {
   ENOENT,
   EPERM,
   MapHeader_max_entries,
+  ROOT_CGROUP,
 } from "../layout/layout.generated.as";
 import { cpu } from "./cpu.as";
 
@@ -36,9 +37,6 @@ export function getCurrentComm(to: u32, size: u32): i32 {
   return 0;
 }
 
-/** Number of the root cgroup. kernel/cgroup/cgroup.c. */
-const ROOT_CGROUP: u64 = 1;
-
 /** bpf_get_current_cgroup_id */
 export function getCurrentCgroupId(): u64 {
   return ROOT_CGROUP;
@@ -46,7 +44,7 @@ export function getCurrentCgroupId(): u64 {
 
 /** bpf_get_current_ancestor_cgroup_id: the root has no ancestor but itself. */
 export function getCurrentAncestorCgroupId(level: i32): u64 {
-  return level == 0 ? ROOT_CGROUP : 0;
+  return level == 0 ? u64(ROOT_CGROUP) : 0;
 }
 
 /** bpf_get_cgroup_classid: net_cls tells no classes apart. */
@@ -91,7 +89,10 @@ export function perfEventReadValue(map: u32, flags: u64, to: u32, size: u32): i6
   return size != EVENT_VALUE_SIZE ? -i64(EINVAL) : readCounter(map, flags);
 }
 
-/** bpf_task_from_pid, bpf_task_from_vpid: no task has a number. bpf_get_kmem_cache: no address is a slab object's. */
+/**
+ * bpf_task_from_pid, bpf_task_from_vpid: no task has a number. bpf_get_kmem_cache: no address is a slab object's. bpf_skc_to_tcp_request_sock, bpf_skc_to_unix_sock,
+ * bpf_skc_to_mptcp_sock: no declared socket is of that kind.
+ */
 export function findNothing(): u32 {
   return 0;
 }

@@ -10,6 +10,7 @@ export {
   ctSetTimeout,
 } from "./conntrackKfuncs.as";
 export { ctSetNatInfo } from "./conntrackNat.as";
+export { currentTaskUnderCgroup, skbAncestorCgroupId, skbCgroupId, skbUnderCgroup } from "./cgroup.as";
 export { skbFibLookup, xdpFibLookup } from "./fib.as";
 export { sipHash } from "./sipHash.as";
 export {

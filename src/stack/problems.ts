@@ -19,7 +19,7 @@ export const problems = defineProblems({
   },
   socket_malformed: {
     message: "socket '{text}': {what}",
-    hint: "tcp listen ADDRESS:PORT, tcp established|time-wait LOCAL PEER, or udp LOCAL [PEER]; then dev DEVICE, v6only, mark N, priority N, uid N",
+    hint: "tcp listen ADDRESS:PORT, tcp established|time-wait LOCAL PEER, or udp LOCAL [PEER]; then dev DEVICE, v6only, mark N, priority N, uid N, cgroup PATH",
     exit: 2,
   },
   socket_device_unknown: { message: "socket '{text}': there is no device {device}", hint: "devices: {known}", exit: 2 },
@@ -35,6 +35,7 @@ export const problems = defineProblems({
     hint: "as ip-xfrm takes it: src IP dst IP proto esp|ah|comp spi N [reqid N] [mode MODE] [replay-window N] [flag …] [mark N [mask N]] [if_id N] [sel …] [limit …]",
     exit: 2,
   },
+  too_many_cgroups: { message: "cgroup {path}: {limit} cgroups are named already, and there is no room for more", exit: 2 },
   syncookie_keys_size: {
     message: "the keys of SYN cookies have {size} bytes, expected {expected}",
     hint: "four SipHash keys of 16 bytes: two for IPv4, then two for IPv6",

@@ -17,6 +17,7 @@ import {
 import { parseIpAddress } from "../packet/index.ts";
 import { failure, ProblemError, type Result, success } from "../problem/index.ts";
 import type { SimulatedMemory } from "../runtime/index.ts";
+import { Cgroups, isCgroupPath } from "./cgroups.ts";
 import type { RoutedDevice } from "./network.ts";
 import { problems } from "./problems.ts";
 
@@ -42,6 +43,8 @@ export interface SocketSpec {
   readonly priority?: number;
   /** Its owner. */
   readonly uid?: number;
+  /** Path of its cgroup from the root, which it is in unless said. */
+  readonly cgroup?: string;
 }
 
 const STATES: ReadonlySet<string> = new Set(["listen", "established", "time-wait"]);
@@ -67,6 +70,7 @@ function readOption(words: string[], draft: Draft): void {
   }
   const value = words.shift();
   if (name === "dev" && value !== undefined) draft.device = value;
+  else if (name === "cgroup" && value !== undefined && isCgroupPath(value)) draft.cgroup = value;
   else if (NUMBERS.has(name) && value !== undefined && /^[0-9]{1,10}$/.test(value) && Number(value) <= 0xffffffff) {
     draft[name as "mark" | "priority" | "uid"] = Number(value);
   } else throw `${[name, value].filter(Boolean).join(" ")} is no option`;
@@ -136,13 +140,14 @@ function layOutSocket(memory: SimulatedMemory, at: number, spec: SocketSpec, ifi
   }
 }
 
-/** Lays the sockets out and enters them in the namespace. Of two that take a packet equally well, the later one gets it. */
+/** Lays the sockets out and enters them in the namespace. Of two that take a packet equally well, the later one gets it. Gives the cgroups that they are in. */
 export function layOutSockets(
   memory: SimulatedMemory,
   namespace: number,
   { sockets, devices }: { readonly sockets: readonly SocketSpec[]; readonly devices: readonly Pick<RoutedDevice, "name" | "ifindex">[] },
-): void {
-  if (sockets.length === 0) return;
+): Cgroups {
+  const cgroups = new Cgroups(memory, namespace);
+  if (sockets.length === 0) return cgroups;
   const table = memory.allocate("engine", SOCKET_BUCKETS * 4, 64, "sockets");
   const array = memory.allocate("engine", sockets.length * Socket.size, 64, "sockets");
   for (const [index, spec] of sockets.entries()) {
@@ -154,6 +159,7 @@ export function layOutSockets(
     const at = array + index * Socket.size;
     layOutSocket(memory, at, spec, device?.ifindex ?? 0);
     Socket.writeBig(memory.view, at, "cookie", BigInt(index + 1));
+    Socket.write(memory.view, at, "cgroup", cgroups.idOf(spec.cgroup ?? "/"));
     const protocol = Socket.read(memory.view, at, "protocol");
     const bucket = table + ((spec.local.port ^ protocol) & (SOCKET_BUCKETS - 1)) * 4;
     Socket.write(memory.view, at, "next", memory.view.getUint32(bucket, true));
@@ -162,4 +168,5 @@ export function layOutSockets(
   NetNamespace.write(memory.view, namespace, "sockets", table);
   NetNamespace.write(memory.view, namespace, "socket_array", array);
   NetNamespace.write(memory.view, namespace, "socket_count", sockets.length);
+  return cgroups;
 }

@@ -30,10 +30,9 @@ export {
   skbDynptrWrite,
 } from "./dynptr.as";
 export {
-  skbCgroupId,
+  skbCgroupClassid,
   skbGetNetnsCookie,
   skbGetXfrmState,
-  skbSetTstamp,
-  skbUnderCgroup,
+  skbSetTstamp, 
 } from "./origin.as";
 export { skbGetTunnelKey, skbGetTunnelOpt, skbSetTunnelKey, skbSetTunnelOpt } from "./tunnel.as";

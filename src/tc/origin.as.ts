@@ -1,16 +1,11 @@
 /**
  * What TC programs ask about where an skb comes from. Packets come from a wire: no local socket sent them, and no IPsec policy has been at them. net/core/filter.c.
  */
-import { EINVAL, ENOENT, EOPNOTSUPP, ETH_P_IP, ETH_P_IPV6, SkBuff_protocol, SkBuff_tstamp, SkBuff_tstamp_type } from "../layout/layout.generated.as";
+import { EINVAL, EOPNOTSUPP, ETH_P_IP, ETH_P_IPV6, SkBuff_protocol, SkBuff_tstamp, SkBuff_tstamp_type } from "../layout/layout.generated.as";
 
-/** bpf_skb_cgroup_id, bpf_skb_ancestor_cgroup_id, bpf_skb_cgroup_classid: those of the sending socket, of which there is none. */
-export function skbCgroupId(): u64 {
+/** bpf_skb_cgroup_classid: net_cls tells no classes of sockets apart. */
+export function skbCgroupClassid(): u64 {
   return 0;
-}
-
-/** bpf_skb_under_cgroup: an skb without a socket is under none. */
-export function skbUnderCgroup(): i32 {
-  return -i32(ENOENT);
 }
 
 /** The cookie of the first network namespace: a number, never 0, that means nothing but which one it is. */

@@ -231,6 +231,8 @@ const onlyRead: ReadonlySet<string> = new Set([
   ...["tcp", "udp"].map((protocol) => `bpf_sk_lookup_${protocol} tuple`),
   "bpf_skc_lookup_tcp tuple",
   ...["bpf_sk_release sock", "bpf_sk_fullsock sk", "bpf_tcp_sock sk", "bpf_get_listener_sock sk", "bpf_sk_assign sk"],
+  ...["tcp_request", "unix", "mptcp"].map((kind) => `bpf_skc_to_${kind}_sock sk`),
+  ...["bpf_sk_storage_get sk", "bpf_sk_storage_get value", "bpf_sk_storage_delete sk"],
   ...["sk", "iph", "th"].flatMap((name) => [`bpf_tcp_check_syncookie ${name}`, `bpf_tcp_gen_syncookie ${name}`]),
   ...["4", "6"].flatMap((version) =>
     ["iph", "th"].flatMap((name) => [
@@ -248,10 +250,6 @@ const onlyRead: ReadonlySet<string> = new Set([
   // The address that a tail call passes on, and contexts that are not looked at.
   "bpf_tail_call ctx",
   "bpf_get_cgroup_classid skb",
-  "bpf_skb_under_cgroup skb",
-  "bpf_skb_under_cgroup map",
-  "bpf_skb_cgroup_id skb",
-  "bpf_skb_ancestor_cgroup_id skb",
   "bpf_skb_cgroup_classid skb",
   "bpf_get_netns_cookie ctx",
 ]);

@@ -145,6 +145,17 @@ test("maps of maps give the inner map's address, and take only what resembles th
   }
 });
 
+test("a full HASH_OF_MAPS takes another inner map for a key that it has", () => {
+  const machine = new TestMachine(1);
+  const template = mapSpec(BPF_MAP_TYPE_ARRAY, { name: "inner", maxEntries: 2 });
+  const [first, second] = [createMap(machine.host, template), createMap(machine.host, template)];
+  const outer = createMap(machine.host, mapSpec(BPF_MAP_TYPE_HASH_OF_MAPS, { valueSize: 4, maxEntries: 3, inner: template }));
+  const keys = [1, 2, 3].map(u32Key);
+  expect(keys.map((key) => outer.setInner(key, first!))).toEqual([0, 0, 0]);
+  expect(keys.map((key) => outer.setInner(key, second!))).toEqual([0, 0, 0]);
+  expect([outer.setInner(u32Key(4), first!), outer.inner(u32Key(2)), outer.used]).toEqual([-E2BIG, second, 3]);
+});
+
 test("an LRU map counts what it gave up, and a trap in its lists leaves no lock behind", () => {
   const machine = new TestMachine(1);
   machine.useCpu(0);

@@ -1,17 +1,13 @@
-import { once } from "node:events";
-import { type AddressInfo, createServer, type Server } from "node:net";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Btf } from "../../src/bpf/btf/index.ts";
 import type { MapSpec } from "../../src/bpf/spec.ts";
 import { dumpMap } from "../../src/dataplane/mapContents.ts";
 import { openKernel } from "../../src/kernel/index.ts";
-import { layOutLoopback } from "../../src/lab/testRun/index.ts";
-import { BPF_F_CLONE, BPF_F_LOCK, BPF_F_NO_PREALLOC, BPF_MAP_TYPE_SK_STORAGE, CpuBlock, EBADF } from "../../src/layout/index.ts";
-import { type BpfMap, createMap } from "../../src/runtime/index.ts";
-import { layOutSockets, parseSocket } from "../../src/stack/index.ts";
+import { BPF_F_CLONE, BPF_F_LOCK, BPF_F_NO_PREALLOC, BPF_MAP_TYPE_SK_STORAGE, EBADF } from "../../src/layout/index.ts";
 import { agreedResults, keep, withKernel } from "../kernel/everyEngine.ts";
-import { TestMachine, u32Key } from "../runtime/machine.ts";
+import { u32Key } from "../runtime/machine.ts";
+import { listening, mapOfSockets } from "./declared.ts";
 import { besideSockets, lookup, release, sockets } from "./liveSockets.ts";
 
 const opened = openKernel();
@@ -163,29 +159,6 @@ test(`the memory that a socket may take for values ends${withKernel}`, async () 
   });
 });
 
-/** Our map over two declared listeners. */
-function ourMap(spec: MapSpec, texts = ["tcp listen 127.0.0.1:81", "tcp listen 127.0.0.1:82"]): BpfMap {
-  const machine = new TestMachine(1);
-  const { memory, host } = machine;
-  const network = layOutLoopback(memory);
-  for (const block of [...host.cpus.blocks, host.cpus.host]) CpuBlock.write(memory.view, block, "network", network.namespace);
-  const declared = texts.map((text) => {
-    const socket = parseSocket(text);
-    if (!socket.ok) throw new Error(socket.problem.message);
-    return socket.value;
-  });
-  layOutSockets(memory, network.namespace, { sockets: declared, devices: [{ name: "lo", ifindex: 1 }] });
-  return createMap(host, spec);
-}
-
-async function listening(): Promise<{ server: Server; fd: number }> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  expect((server.address() as AddressInfo).port).toBeGreaterThan(0);
-  return { server, fd: (server as unknown as { _handle: { fd: number } })._handle.fd };
-}
-
 test.runIf(opened.ok)(
   `user space changes values by socket${opened.ok ? ", as in the live kernel" : " (skipped: no live kernel)"}`,
   async () => {
@@ -206,7 +179,7 @@ test.runIf(opened.ok)(
             ),
             (operations) => {
               if (!opened.ok) return;
-              const ours = ourMap(spec);
+              const ours = mapOfSockets(spec);
               const theirs = opened.value.createMap(spec);
               try {
                 for (const { kind, socket, flags, value } of operations) {
@@ -237,7 +210,7 @@ test.runIf(opened.ok)(
 );
 
 test("entries and dumps show the sockets that have values, under the numbers of their declarations", () => {
-  const map = ourMap(storage("s", 4, { valueTypeId: 1, btf: types(4) }));
+  const map = mapOfSockets(storage("s", 4, { valueTypeId: 1, btf: types(4) }));
   expect([...map.entries()]).toEqual([]);
   expect(map.update(u32Key(2), u32Key(5))).toBe(0);
   expect([...map.entries()]).toEqual([[u32Key(2), u32Key(5)]]);
@@ -251,7 +224,7 @@ test("entries and dumps show the sockets that have values, under the numbers of 
 });
 
 test("what is left of a connection has no values", () => {
-  const map = ourMap(storage("s"), ["tcp time-wait 127.0.0.1:81 127.0.0.1:82"]);
+  const map = mapOfSockets(storage("s"), ["tcp time-wait 127.0.0.1:81 127.0.0.1:82"]);
   expect(map.update(u32Key(1), new Uint8Array(8))).toBe(-EBADF);
   const text = `${lookup("bpf_skc_lookup_tcp", "127.0.0.1:82", "127.0.0.1:81")}\n${get("s", 1)}\n${keepValue(1)}\n${remove("s")}\n${keep(3)}\n${release}`;
   const timeWait = ["tcp time-wait 127.0.0.1:81 127.0.0.1:82"];

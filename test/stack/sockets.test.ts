@@ -114,6 +114,10 @@ test(`what TC programs make of a socket${withKernel}`, async () => {
     expect(use("127.0.0.2:80", whether("bpf_sk_fullsock"))).toEqual([1n, 1n]);
     expect(use("127.0.0.2:80", whether("bpf_get_listener_sock"))).toEqual([1n, 0n]);
     expect(use("127.0.0.2:81", whether("bpf_get_listener_sock"))).toEqual([1n, 1n]);
+    for (const kind of ["tcp_request", "unix", "mptcp"]) {
+      expect(use("127.0.0.2:81", whether(`bpf_skc_to_${kind}_sock`)), kind).toEqual([1n, 0n]);
+      expect(use("127.0.0.2:53", whether(`bpf_skc_to_${kind}_sock`), true), kind).toEqual([1n, 0n]);
+    }
     // A listener's own figures, before anything has come.
     for (const name of ["snd_cwnd", "srtt_us", "snd_ssthresh", "mss_cache", "packets_out", "segs_in", "rtt_min", "bytes_acked"] as const) {
       const size = name === "bytes_acked" ? "u64" : "u32";

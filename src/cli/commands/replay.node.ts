@@ -79,7 +79,7 @@ export function registerReplay(program: Command): void {
     .option("--seed <n>", "seed of the programs' random numbers", wholeNumber("--seed", 0, Number.MAX_SAFE_INTEGER), 0)
     .option("--route <route>", "a route in ip's grammar, 'DST via GW dev IF'; repeatable", list, [])
     .option("--neigh <neighbour>", "a neighbour in ip's grammar, 'IP lladdr MAC dev IF'; repeatable", list, [])
-    .option("--socket <socket>", "a socket of the host, 'tcp listen IP:PORT' or 'udp IP:PORT'; repeatable", list, [])
+    .option("--socket <socket>", "a socket of the host, 'tcp listen IP:PORT' or 'udp IP:PORT'; repeatable, numbered from 1", list, [])
     .option(
       "--conntrack <connection>",
       "a connection that the host tracks, as conntrack -L prints it, or @FILE with several; repeatable",

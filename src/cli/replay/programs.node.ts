@@ -67,7 +67,13 @@ export class ReplayPrograms {
     for (const { loaded, type } of owners) {
       // Objects that share a pinned map give it its contents once.
       if (filled.has(loaded.map(name)) || !filled.add(loaded.map(name))) continue;
-      const around: ContentsPlace = { object: loaded, programType: type, ifindex: (device) => this.#dataplane.device(device)?.ifindex };
+      const around: ContentsPlace = {
+        object: loaded,
+        programType: type,
+        ifindex: (device) => this.#dataplane.device(device)?.ifindex,
+        socket: (text) => this.#dataplane.socketNumber(text),
+        cgroup: (path) => this.#dataplane.cgroups.idOf(path),
+      };
       inContents(place, () => fillMap(around, loaded.map(name)!, contents));
     }
   }

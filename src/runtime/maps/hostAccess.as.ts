@@ -14,6 +14,7 @@ import {
   BPF_MAP_TYPE_PERCPU_HASH,
   BPF_MAP_TYPE_QUEUE,
   BPF_MAP_TYPE_SK_STORAGE,
+  BPF_MAP_TYPE_SOCKHASH,
   BPF_MAP_TYPE_STACK,
   EINVAL,
   ENOENT,
@@ -74,6 +75,7 @@ function isHash(type: u32): bool {
     case BPF_MAP_TYPE_LRU_PERCPU_HASH:
     case BPF_MAP_TYPE_HASH_OF_MAPS:
     case BPF_MAP_TYPE_DEVMAP_HASH:
+    case BPF_MAP_TYPE_SOCKHASH:
       return true;
     default:
       return false;

@@ -4,6 +4,7 @@ import {
   BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_ARRAY_OF_MAPS,
   BPF_MAP_TYPE_BLOOM_FILTER,
+  BPF_MAP_TYPE_CGROUP_ARRAY,
   BPF_MAP_TYPE_CPUMAP,
   BPF_MAP_TYPE_DEVMAP,
   BPF_MAP_TYPE_DEVMAP_HASH,
@@ -17,6 +18,8 @@ import {
   BPF_MAP_TYPE_PROG_ARRAY,
   BPF_MAP_TYPE_QUEUE,
   BPF_MAP_TYPE_SK_STORAGE,
+  BPF_MAP_TYPE_SOCKHASH,
+  BPF_MAP_TYPE_SOCKMAP,
   BPF_MAP_TYPE_STACK,
   BPF_MAP_TYPE_XSKMAP,
   CpuBlock_trap,
@@ -42,6 +45,7 @@ import { innerOfArray, innerOfHash } from "./mapInMap.as";
 import { wordDelete, wordUpdate } from "./progArray.as";
 import { queuePeek, queuePop, queuePush } from "./queue.as";
 import { skStorageRemove, skStorageUpdate } from "./skStorage.as";
+import { sockMapDelete, sockMapLookup, sockMapUpdate, sockMapUpdateNumber } from "./sockMap.as";
 import { deviceHashDelete, deviceHashLookup, deviceHashUpdate, socketLookup, targetDelete, targetLookup, targetUpdate } from "./redirectMaps.as";
 
 /** bpf_map_lookup_elem: address of the value, or 0. */
@@ -72,6 +76,9 @@ export function mapLookupElem(map: u32, key: u32): u32 {
       return deviceHashLookup(map, key);
     case BPF_MAP_TYPE_XSKMAP:
       return socketLookup(map, key);
+    case BPF_MAP_TYPE_SOCKMAP:
+    case BPF_MAP_TYPE_SOCKHASH:
+      return sockMapLookup(map, key);
     default:
       return 0;
   }
@@ -127,6 +134,9 @@ function updateElem(map: u32, key: u32, value: u32, flags: u64): i32 {
       return lruPercpuUpdate(map, key, value, flags);
     case BPF_MAP_TYPE_LPM_TRIE:
       return lpmUpdate(map, key, value, flags);
+    case BPF_MAP_TYPE_SOCKMAP:
+    case BPF_MAP_TYPE_SOCKHASH:
+      return sockMapUpdate(map, key, value, flags);
     default:
       return -i32(EOPNOTSUPP);
   }
@@ -151,6 +161,9 @@ function deleteElem(map: u32, key: u32): i32 {
       return lruDelete(map, key);
     case BPF_MAP_TYPE_LPM_TRIE:
       return lpmDelete(map, key);
+    case BPF_MAP_TYPE_SOCKMAP:
+    case BPF_MAP_TYPE_SOCKHASH:
+      return sockMapDelete(map, key);
     default:
       return -i32(EOPNOTSUPP);
   }
@@ -208,6 +221,8 @@ export function hostLookupElem(map: u32, key: u32): u32 {
     case BPF_MAP_TYPE_LRU_PERCPU_HASH:
       return percpuHashLookup(map, key);
     case BPF_MAP_TYPE_ARRAY_OF_MAPS:
+    case BPF_MAP_TYPE_CGROUP_ARRAY:
+    case BPF_MAP_TYPE_SOCKMAP:
       return arrayLookup(map, key);
     case BPF_MAP_TYPE_XSKMAP:
       return targetLookup(map, key);
@@ -236,7 +251,11 @@ export function hostUpdateElem(map: u32, key: u32, value: u32, flags: u64): i32 
       return hashUpdate(map, key, value, flags);
     case BPF_MAP_TYPE_ARRAY_OF_MAPS:
     case BPF_MAP_TYPE_PROG_ARRAY:
+    case BPF_MAP_TYPE_CGROUP_ARRAY:
       return wordUpdate(map, key, value, flags);
+    case BPF_MAP_TYPE_SOCKMAP:
+    case BPF_MAP_TYPE_SOCKHASH:
+      return sockMapUpdateNumber(map, key, value, flags);
     case BPF_MAP_TYPE_SK_STORAGE:
       return skStorageUpdate(map, key, value, flags);
     case BPF_MAP_TYPE_QUEUE:
@@ -260,6 +279,7 @@ export function hostDeleteElem(map: u32, key: u32): i32 {
       return hashDelete(map, key);
     case BPF_MAP_TYPE_ARRAY_OF_MAPS:
     case BPF_MAP_TYPE_PROG_ARRAY:
+    case BPF_MAP_TYPE_CGROUP_ARRAY:
       return wordDelete(map, key);
     case BPF_MAP_TYPE_SK_STORAGE:
       return skStorageRemove(map, key);
