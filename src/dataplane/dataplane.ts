@@ -18,8 +18,8 @@ import {
   SimulatedMemory,
 } from "../runtime/index.ts";
 import {
-  type ConnectionSpec,
   type Cgroups,
+  type ConnectionSpec,
   type IpPrefix,
   layOutConntrack,
   layOutNetwork,

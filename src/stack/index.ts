@@ -1,6 +1,6 @@
+export { Cgroups, isCgroupPath } from "./cgroups.ts";
 export { type ConnectionSpec, parseConnection } from "./connections.ts";
 export { layOutConntrack, trackedConnections } from "./conntrack.ts";
-export { Cgroups, isCgroupPath } from "./cgroups.ts";
 export { layOutNetwork, type RoutedDevice } from "./network.ts";
 export { type IpPrefix, parsePrefix } from "./prefix.ts";
 export { type NeighbourSpec, parseNeighbour, parseRoute, type RouteSpec } from "./routes.ts";
