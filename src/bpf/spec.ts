@@ -125,6 +125,14 @@ export interface KfuncSpec {
   readonly throws?: boolean;
 }
 
+/**
+ * A field of 4 bytes in a context of which Linux keeps 2: more is cut off when it is stored. From `limit` on nothing is stored at all: of a register its 64 bits without
+ * sign count, of an immediate its value with sign.
+ */
+export interface ShortField {
+  readonly limit?: number;
+}
+
 /** What a program type is to the stages below it: described by src/xdp and src/tc, handed down by src/dataplane. */
 export interface ProgramType {
   readonly name: ProgramTypeName;
@@ -133,6 +141,8 @@ export interface ProgramType {
   readonly context: Struct;
   /** Bytes of the context that a program may see. */
   readonly contextSize: number;
+  /** Fields of the context that are shorter than they look, by offset. */
+  readonly shortFields?: ReadonlyMap<number, ShortField>;
   readonly helpers: ReadonlyMap<number, HelperSpec>;
   /** Kernel functions by name; a call of any other traps by its name when it is reached. */
   readonly kfuncs?: ReadonlyMap<string, KfuncSpec>;

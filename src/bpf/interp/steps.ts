@@ -12,7 +12,7 @@ import {
   targetOf,
   wideImmediate,
 } from "../isa/index.ts";
-import { calledKfunc, type ProgramType } from "../spec.ts";
+import { calledKfunc, type ProgramType, type ShortField } from "../spec.ts";
 import type { VerifiedProgram } from "../verifier/index.ts";
 import { functionCallStep, helperStep, kfuncStep, low32 } from "./calls.ts";
 import { type Machine, RETURN, type Step } from "./machine.ts";
@@ -64,6 +64,8 @@ class StepMaker {
       case "store": {
         const { size, operand } = row;
         const constant = BigInt(imm);
+        const short = size === 4 ? this.#program.type.shortFields?.get(offset) : undefined;
+        if (short !== undefined) return this.#fieldStore(instruction, operand === "imm", short, next);
         return ({ registers }) => {
           memory.store(addressOf(registers[dst]!, offset), size, operand === "imm" ? constant : registers[src]!);
           return next;
@@ -109,6 +111,19 @@ class StepMaker {
       case "address_space_cast":
         return this.#trap("addr_space_cast", 0);
     }
+  }
+
+  /** A store that is one to a short field of the context if it is made by the context's address. */
+  #fieldStore({ dst, src, offset, imm }: Instruction, immediate: boolean, { limit }: ShortField, next: number): Step {
+    const { memory, context } = this.#machine;
+    const constant = BigInt(imm);
+    return ({ registers }) => {
+      const value = immediate ? constant : registers[src]!;
+      const base = addressOf(registers[dst]!, 0);
+      if (base !== context()) memory.store(base + offset, 4, value);
+      else if (limit === undefined || value < BigInt(limit)) memory.store(base + offset, 4, value & 0xffffn);
+      return next;
+    };
   }
 
   #trap(message: string, detail: number): Step {

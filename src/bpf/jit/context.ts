@@ -30,7 +30,7 @@ export interface ProgramContext {
   /** Global indices of the runtime's `cpu` and `fuel`. */
   readonly cpu: number;
   readonly fuel: number;
-  /** The same of `context`; absent where no call passes one. */
+  /** The same of `context`; absent where no call passes one, and no store may be to one of its short fields. */
   readonly context: number | undefined;
   readonly costs: FuelCosts;
 }

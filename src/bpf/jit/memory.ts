@@ -1,6 +1,7 @@
 import type { MemoryName } from "../../wasm/index.ts";
 import type { AccessSize, AtomicOperation } from "../isa/index.ts";
-import { type FunctionContext, pushAddress, pushRegister, setRegister } from "./context.ts";
+import type { ShortField } from "../spec.ts";
+import { type FunctionContext, pushAddress, pushNarrow, pushRegister, setRegister } from "./context.ts";
 import { factOf } from "./facts.ts";
 import type { Operation } from "./operation.ts";
 import { emitZoneCheck } from "./pointers.ts";
@@ -22,6 +23,8 @@ const atomicStores: Record<AccessSize, MemoryName> = {
   8: "i64.atomic.store",
 };
 
+type Store = Extract<Operation, { kind: "store" }>;
+
 /** dst = memory[base + offset], extended to 64 bits. The memory's guard pages check the bounds. */
 export function emitLoad(context: FunctionContext, { dst, base, offset, bytes, signed }: Extract<Operation, { kind: "load" }>): void {
   const rest = pushAddress(context, base, offset);
@@ -29,11 +32,44 @@ export function emitLoad(context: FunctionContext, { dst, base, offset, bytes, s
   setRegister(context, dst);
 }
 
-export function emitStore(
-  context: FunctionContext,
-  { base, offset, bytes, source }: Extract<Operation, { kind: "store" }>,
-  instruction: number,
-): void {
+export function emitStore(context: FunctionContext, operation: Extract<Operation, { kind: "store" }>, instruction: number): void {
+  // What is known of an address tells that it is not the context's.
+  if (operation.short === undefined || factOf(context.state, operation.base) !== undefined) emitPlainStore(context, operation, instruction);
+  else emitFieldStore(context, operation, operation.short, instruction);
+}
+
+/** A store that may be one to a short field of the context: programs reach those by the context's own address only, and the instruction's offset. */
+function emitFieldStore(context: FunctionContext, operation: Store, { limit }: ShortField, instruction: number): void {
+  const { code, program } = context;
+  const { base, offset, source } = operation;
+  pushNarrow(context, base);
+  code.globalGet(program.context!);
+  code.op("i32.eq");
+  code.if();
+  if ("register" in source) {
+    if (limit !== undefined) {
+      pushRegister(context, source.register);
+      code.i64(limit);
+      code.op("i64.lt_u");
+      code.if();
+    }
+    const rest = pushAddress(context, base, offset);
+    pushNarrow(context, source.register);
+    code.i32(0xffff);
+    code.op("i32.and");
+    code.memory("i32.store", rest);
+    if (limit !== undefined) code.end();
+  } else if (limit === undefined || source.immediate < limit) {
+    const rest = pushAddress(context, base, offset);
+    code.i32(source.immediate & 0xffff);
+    code.memory("i32.store", rest);
+  }
+  code.else();
+  emitPlainStore(context, operation, instruction);
+  code.end();
+}
+
+function emitPlainStore(context: FunctionContext, { base, offset, bytes, source }: Store, instruction: number): void {
   const { code } = context;
   const rest = pushAddress(context, base, offset);
   emitZoneCheck(context, base, offset);

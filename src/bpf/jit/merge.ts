@@ -203,7 +203,7 @@ class BlockMerger {
   }
 
   #addStore(operation: Store, instruction: number): void {
-    if ("immediate" in operation.source) {
+    if ("immediate" in operation.source || operation.short !== undefined) {
       this.#flush();
       return;
     }

@@ -7,6 +7,7 @@ import {
   targetOf,
   wideImmediate,
 } from "../isa/index.ts";
+import type { ProgramType, ShortField } from "../spec.ts";
 import type { VerifiedProgram } from "../verifier/index.ts";
 
 /** The second operand of an instruction: a register, an immediate sign-extended to 64 bits, or none. */
@@ -33,7 +34,8 @@ export type Operation =
   | { readonly kind: "mapValue"; readonly dst: number; readonly map: number; readonly offset: number }
   | { readonly kind: "callback"; readonly dst: number; readonly target: number }
   | ({ readonly kind: "load"; readonly dst: number; readonly signed: boolean } & Access)
-  | ({ readonly kind: "store"; readonly source: Source } & Access)
+  /** `short`: if `base` is the context, the field that is stored to is shorter than it looks. */
+  | ({ readonly kind: "store"; readonly source: Source; readonly short: ShortField | undefined } & Access)
   | ({
       readonly kind: "atomic";
       readonly name: AtomicOperation;
@@ -72,19 +74,19 @@ export function comparesWithNull(operation: Operation, register: number): boolea
 }
 
 /** Operations by instruction slot. The program has been checked: every slot holds an instruction of the table, or the second half of one. */
-export function readOperations({ instructions, unbuilt }: Pick<VerifiedProgram, "instructions" | "unbuilt">): Operation[] {
+export function readOperations({ instructions, unbuilt, type }: Pick<VerifiedProgram, "instructions" | "unbuilt" | "type">): Operation[] {
   return instructions.map((instruction, at) => {
     if (instruction === undefined) return { kind: "continuation" };
     // The other fields of what cannot run may make no sense.
     if (unbuilt.has(at)) return { kind: "unbuilt", number: instruction.row.kind === "call" ? instruction.imm : 0 };
-    return operationOf(instruction);
+    return operationOf(instruction, type);
   });
 }
 
 const sourceOf = ({ src, imm }: Instruction, operand: "imm" | "src" | "none"): Source =>
   operand === "src" ? { register: src } : { immediate: imm };
 
-function operationOf(instruction: Instruction): Operation {
+function operationOf(instruction: Instruction, { shortFields }: ProgramType): Operation {
   const { row, dst, src, offset, imm, high } = instruction;
   switch (row.kind) {
     case "alu64":
@@ -99,8 +101,10 @@ function operationOf(instruction: Instruction): Operation {
       };
     case "load":
       return { kind: "load", dst, base: src, offset, bytes: row.size, signed: row.signed };
-    case "store":
-      return { kind: "store", base: dst, offset, bytes: row.size, source: sourceOf(instruction, row.operand) };
+    case "store": {
+      const short = row.size === 4 && dst !== 10 ? shortFields?.get(offset) : undefined;
+      return { kind: "store", base: dst, offset, bytes: row.size, source: sourceOf(instruction, row.operand), short };
+    }
     case "atomic":
       return { kind: "atomic", name: row.operation, base: dst, offset, bytes: row.size, src, fetch: row.fetch };
     case "load_acquire":

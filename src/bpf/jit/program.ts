@@ -91,8 +91,10 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
   const cpu = module.importGlobal("runtime", "cpu", "i32", true);
   const fuel = module.importGlobal("runtime", "fuel", "i64", true);
   const needed = neededFunctions(surroundings);
-  const passesContext = needed.some(({ pointers }) => pointers?.includes("context"));
-  const context = passesContext ? module.importGlobal("runtime", "context", "i32", true) : undefined;
+  const looksAtContext =
+    needed.some(({ pointers }) => pointers?.includes("context")) ||
+    operations.some((operation) => operation.kind === "store" && operation.short !== undefined);
+  const context = looksAtContext ? module.importGlobal("runtime", "context", "i32", true) : undefined;
   const imports = new Map<string, number>();
   for (const { entry, parameters, result } of needed) {
     imports.set(entry, module.importFunction("runtime", entry, { parameters, results: wasmResults[result] }));
