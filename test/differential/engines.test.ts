@@ -83,7 +83,7 @@ test(
 const words = ({ returned, burnt, ...left }: Left) => ({ ...left, returned: String(returned), burnt: String(burnt) });
 
 const nameOf = ({ code, src = 0, offset = 0, imm = 0 }: Partial<Instruction> & { code: number }): string =>
-  rowOf({ code, src, offset, imm })?.text ?? `code ${code}`;
+  rowOf(code, src, offset, imm)?.text ?? `code ${code}`;
 
 /** Everything that statements are made of. */
 const generatedKinds = new Set(

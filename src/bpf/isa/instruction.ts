@@ -16,6 +16,8 @@ export interface Slot {
   readonly imm: number;
   /** ld_imm64: the immediate of the second slot, signed; 0 for the others. */
   readonly high: number;
+  /** The row that fits the fields, if one does: where no second half of a ld_imm64 stands, the slot is an instruction. */
+  readonly row: InstructionRow | undefined;
 }
 
 /** An instruction of the table. `index` is its slot: jumps, lines and relocations count slots. */
@@ -32,15 +34,11 @@ export function readSlots(bytes: Uint8Array): Slot[] {
     const at = index * INSTRUCTION_SIZE;
     const code = view.getUint8(at);
     const registers = view.getUint8(at + 1);
-    slots.push({
-      index,
-      code,
-      dst: registers & 15,
-      src: registers >> 4,
-      offset: view.getInt16(at + 2, true),
-      imm: view.getInt32(at + 4, true),
-      high: code === LOAD_IMMEDIATE_64 && index + 1 < count ? view.getInt32(at + 12, true) : 0,
-    });
+    const src = registers >> 4;
+    const offset = view.getInt16(at + 2, true);
+    const imm = view.getInt32(at + 4, true);
+    const high = code === LOAD_IMMEDIATE_64 && index + 1 < count ? view.getInt32(at + 12, true) : 0;
+    slots.push({ index, code, dst: registers & 15, src, offset, imm, high, row: rowOf(code, src, offset, imm) });
   }
   return slots;
 }
@@ -51,17 +49,12 @@ export function readSlots(bytes: Uint8Array): Slot[] {
  */
 export const decode = (bytes: Uint8Array): (Instruction | undefined)[] => decodeSlots(readSlots(bytes));
 
-/** The same of slots that were read before. */
+/** The same of slots that were read before: an instruction is its slot, for programs may have a million of them. */
 export function decodeSlots(slots: readonly Slot[]): (Instruction | undefined)[] {
   const instructions: (Instruction | undefined)[] = new Array(slots.length).fill(undefined);
   for (let index = 0; index < slots.length; index++) {
-    const slot = slots[index] as Slot;
-    const row = rowOf(slot);
-    if (row !== undefined) {
-      // Field by field: a spread takes several times as long, and programs may have a million instructions.
-      const { code, dst, src, offset, imm, high } = slot;
-      instructions[index] = { index, code, dst, src, offset, imm, high, row };
-    }
+    const slot = slots[index]!;
+    if (slot.row !== undefined) instructions[index] = slot as Instruction;
     if (slot.code === LOAD_IMMEDIATE_64) index++;
   }
   return instructions;
@@ -86,10 +79,10 @@ export function targetOf({ index, row, offset, imm }: Instruction): number | und
 }
 
 /** The 64-bit immediate of ld_imm64, unsigned: the second slot holds the upper half. */
-export const wideImmediate = ({ imm, high }: Slot): bigint => (BigInt(high >>> 0) << 32n) | BigInt(imm >>> 0);
+export const wideImmediate = ({ imm, high }: Pick<Slot, "imm" | "high">): bigint => (BigInt(high >>> 0) << 32n) | BigInt(imm >>> 0);
 
 /** What is written into a slot. */
-export type SlotFields = Omit<Slot, "index">;
+export type SlotFields = Omit<Slot, "index" | "row">;
 
 /** The slots that an instruction takes: for ld_imm64 a second one, with the upper half of the immediate. */
 export const slotsOf = (fields: SlotFields): SlotFields[] =>

@@ -11,13 +11,20 @@ const byCode: readonly InstructionRow[][] = Array.from({ length: 256 }, (_, code
 /** The rows that share a code; empty when no instruction begins with this byte. */
 export const rowsOfCode = (code: number): readonly InstructionRow[] => byCode[code] ?? [];
 
+/** The row of a code that has one only, whatever the other fields say: most of them. */
+const onlyRow: readonly (InstructionRow | undefined)[] = byCode.map(([row, second]) =>
+  second === undefined && row?.src === undefined && row?.offset === undefined && row?.imm === undefined ? row : undefined,
+);
+
 /** The row of an instruction, by its code and by the fields that tell rows of one code apart; undefined when there is none. */
-export function rowOf(fields: { code: number; src: number; offset: number; imm: number }): InstructionRow | undefined {
-  for (const row of rowsOfCode(fields.code)) {
+export function rowOf(code: number, src: number, offset: number, imm: number): InstructionRow | undefined {
+  const only = onlyRow[code];
+  if (only !== undefined) return only;
+  for (const row of rowsOfCode(code)) {
     if (
-      (row.src === undefined || row.src === fields.src) &&
-      (row.offset === undefined || row.offset === fields.offset) &&
-      (row.imm === undefined || row.imm === fields.imm)
+      (row.src === undefined || row.src === src) &&
+      (row.offset === undefined || row.offset === offset) &&
+      (row.imm === undefined || row.imm === imm)
     )
       return row;
   }

@@ -15,7 +15,7 @@ import {
 } from "./facts.ts";
 import type { Graph, Order } from "./graph.ts";
 import { arrayInR1, keyStore, lookupFact } from "./lookup.ts";
-import { comparesWithNull, type Operation } from "./operation.ts";
+import { comparesWithNull, type Operation, type Operations, operationAt } from "./operation.ts";
 
 /** Locals for stored keys; beyond that, lookups read the key back from the frame. */
 const MAX_FORWARDED = 32;
@@ -42,11 +42,11 @@ function callFacts(program: ProgramContext): CallFacts {
  */
 export function analyzeFunction(
   program: ProgramContext,
+  operations: Operations,
   { blocks }: FunctionGraph,
   { successors, order }: Graph & { readonly order: Order },
 ): FunctionFacts {
   const rules = callFacts(program);
-  const { operations } = program;
   const forwarded = new Set<number>();
   const entries: (State | undefined)[] = new Array(successors.length);
   entries[0] = emptyState();
@@ -71,7 +71,7 @@ export function analyzeFunction(
       const block = blocks[node - 1];
       if (block !== undefined) {
         for (let instruction = block.start; instruction < block.end; instruction++) {
-          const operation = operations[instruction]!;
+          const operation = operationAt(operations, instruction);
           if (operation.kind === "helper" && operation.id === MAP_LOOKUP_ELEM && arrayInR1(state, rules.maps) !== undefined) {
             const stored = keyStore(state);
             if (stored !== undefined && stored.value?.kind !== "constant" && forwarded.size < MAX_FORWARDED)
@@ -83,7 +83,7 @@ export function analyzeFunction(
       const targets = successors[node]!;
       for (let way = 0; way < targets.length; way++) {
         const target = targets[way]!;
-        flow(target, block === undefined ? state : refine(state, operations[block.end - 1]!, way === 0));
+        flow(target, block === undefined ? state : refine(state, operationAt(operations, block.end - 1), way === 0));
         if (changed[target] === 1 && order.rank[target]! <= order.rank[node]!) pending = true;
       }
     }

@@ -1,5 +1,6 @@
+import { type Instruction, targetOf } from "../isa/index.ts";
+import type { VerifiedProgram } from "../verifier/index.ts";
 import type { Graph } from "./graph.ts";
-import type { Operation } from "./operation.ts";
 
 /** Instructions start..end-1 of a program, entered only at the first and left only behind the last. */
 export interface Block {
@@ -7,58 +8,88 @@ export interface Block {
   readonly end: number;
 }
 
-/** A function's blocks and their graph. Node 0 is the prologue, node n + 1 is blocks[n]. */
+/** A function's blocks (or those of a part of it) and their graph. Node 0 is the prologue, node n + 1 is blocks[n]; what follows is its maker's. */
 export interface FunctionGraph extends Graph {
   readonly blocks: readonly Block[];
 }
 
+/** What tells where control goes. */
+export type ControlFlow = Pick<VerifiedProgram, "instructions" | "unbuilt">;
+
 /** Where control goes from an instruction that ends a block: the taken target first. `undefined`: it goes on to the next. */
-export function targetsOf(operation: Operation, instruction: number): number[] | undefined {
-  switch (operation.kind) {
-    case "branch":
-    case "mayGoto":
-      return operation.target === instruction + 1 ? [instruction + 1] : [operation.target, instruction + 1];
+export function targetsOf(instruction: Instruction | undefined, unbuilt: ControlFlow["unbuilt"]): number[] | undefined {
+  if (instruction === undefined) return undefined;
+  const { index, row } = instruction;
+  if (unbuilt.size > 0 && unbuilt.has(index)) return [];
+  switch (row.kind) {
+    case "branch64":
+    case "branch32":
+    case "may_goto": {
+      const target = targetOf(instruction)!;
+      return target === index + 1 ? [target] : [target, index + 1];
+    }
     case "jump":
-      return [operation.target];
+      return [targetOf(instruction)!];
     case "exit":
-    case "unbuilt":
       return [];
     default:
       return undefined;
   }
 }
 
-/** Cuts the function at instructions start..end-1 into basic blocks of at most `longest` instructions. */
-export function findBlocks(
-  operations: readonly Operation[],
-  start: number,
-  end: number,
-  longest = Number.POSITIVE_INFINITY,
-): FunctionGraph {
-  const leads = new Uint8Array(end - start + 1);
-  leads[0] = 1;
+/** Where blocks begin in the function at instructions start..end-1: 1 at their places in it, and at its end. */
+export function findLeaders({ instructions, unbuilt }: ControlFlow, start: number, end: number): Uint8Array {
+  const leaders = new Uint8Array(end - start + 1);
+  leaders[0] = 1;
+  leaders[end - start] = 1;
   for (let at = start; at < end; at++) {
-    const targets = targetsOf(operations[at]!, at);
+    const targets = targetsOf(instructions[at], unbuilt);
     if (targets === undefined) continue;
-    for (const target of targets) leads[target - start] = 1;
-    leads[at + 1 - start] = 1;
+    for (const target of targets) leaders[target - start] = 1;
+    leaders[at + 1 - start] = 1;
   }
+  return leaders;
+}
+
+/** Some instructions of a function in a row, and where blocks begin in it. */
+export interface Stretch extends Block {
+  readonly function: Block;
+  readonly leaders: Uint8Array;
+}
+
+/**
+ * The blocks of a stretch, which begins and ends where blocks do. Jumps out of it lead to nodes of their own, of which `waysOut` tells the target: those from
+ * `firstWayOut(number of blocks)` on.
+ */
+export function findBlocks(
+  { instructions, unbuilt }: ControlFlow,
+  { start, end, function: { start: base }, leaders }: Stretch,
+  firstWayOut = (blocks: number): number => blocks + 1,
+): FunctionGraph & { readonly waysOut: ReadonlyMap<number, number> } {
   const blocks: Block[] = [];
-  /** By place in the function: the node whose block begins there. */
-  const nodeAt = new Int32Array(end - start + 1);
+  /** By place in the stretch: the node whose block begins there. */
+  const nodeAt = new Int32Array(end - start);
   let first = start;
   for (let at = start + 1; at <= end; at++) {
-    const inside = operations[at]?.kind === "continuation";
-    if (at < end && leads[at - start] === 0 && (at - first < longest || inside)) continue;
+    if (leaders[at - base] === 0) continue;
     nodeAt[first - start] = blocks.push({ start: first, end: at });
     first = at;
   }
+  const waysOut = new Map<number, number>();
+  const outside = firstWayOut(blocks.length);
   const successors = [[1]];
   for (const block of blocks) {
-    const last = block.end - 1;
-    const targets = targetsOf(operations[last]!, last) ?? [block.end];
-    for (let way = 0; way < targets.length; way++) targets[way] = nodeAt[targets[way]! - start]!;
+    const targets = targetsOf(instructions[block.end - 1], unbuilt) ?? [block.end];
+    for (let way = 0; way < targets.length; way++) {
+      const target = targets[way]!;
+      if (target >= start && target < end) targets[way] = nodeAt[target - start]!;
+      else {
+        const node = waysOut.get(target) ?? outside + waysOut.size;
+        waysOut.set(target, node);
+        targets[way] = node;
+      }
+    }
     successors.push(targets);
   }
-  return { blocks, successors, dispatches: new Set(), labels: new Map() };
+  return { blocks, successors, dispatches: new Set(), labels: new Map(), waysOut };
 }

@@ -1,10 +1,9 @@
 import { CpuBlock, TRAP_HELPER } from "../../layout/index.ts";
 import type { CodeWriter } from "../../wasm/index.ts";
 import type { HelperSpec, KfuncSpec, ProgramType, RuntimeFunction } from "../spec.ts";
-import type { FuelCosts } from "../verifier/index.ts";
+import type { FuelCosts, VerifiedProgram } from "../verifier/index.ts";
 import type { CompileEnvironment } from "./environment.ts";
 import { factOf, type State } from "./facts.ts";
-import type { Operation } from "./operation.ts";
 
 /** What all functions of a program share while it is compiled. */
 export interface ProgramContext {
@@ -12,7 +11,7 @@ export interface ProgramContext {
   /** Helpers that the program's type may call. What is missing compiles to a trap. */
   readonly helpers: ReadonlyMap<number, HelperSpec>;
   readonly legacyLoads: ProgramType["legacyLoads"];
-  readonly operations: readonly Operation[];
+  readonly verified: VerifiedProgram;
   /** Kernel functions by the number in their call instructions. What is missing compiles to a trap. */
   readonly kfuncs: ReadonlyMap<number, KfuncSpec>;
   /** WebAssembly function of a runtime export. */

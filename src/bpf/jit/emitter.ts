@@ -7,11 +7,12 @@ import { copyState, MAP_LOOKUP_ELEM, transfer } from "./facts.ts";
 import type { Order } from "./graph.ts";
 import { arrayInR1, CheckedLookup, constantKey } from "./lookup.ts";
 import { emitAtomic, emitLoad, emitLoadAcquire, emitStore, emitStoreRelease } from "./memory.ts";
-import { comparesWithNull, type Operation } from "./operation.ts";
+import { comparesWithNull, type Operation, type Operations, operationAt } from "./operation.ts";
 import type { NodeCode } from "./structure.ts";
 
 /** What the emitter goes by. */
 export interface EmitterPlan {
+  readonly operations: Operations;
   readonly graph: FunctionGraph;
   readonly order: Order;
   readonly facts: FunctionFacts;
@@ -55,7 +56,7 @@ export class FunctionEmitter implements NodeCode {
       emitBurn(context, cost);
     }
     for (let instruction = start; instruction < end; instruction++) {
-      const operation = context.program.operations[instruction]!;
+      const operation = operationAt(this.#plan.operations, instruction);
       this.marks.push(context.code.position, instruction);
       const checked = instruction === end - 2 ? this.#checkedLookup(node, operation) : undefined;
       if (checked === undefined) this.#emit(operation, instruction);
@@ -66,11 +67,11 @@ export class FunctionEmitter implements NodeCode {
 
   /** The lookup of a block that ends `call bpf_map_lookup_elem; if r0 == 0 …`, if its branch can do both comparisons. */
   #checkedLookup(node: number, operation: Operation): CheckedLookup | undefined {
-    const { graph, order, special } = this.#plan;
+    const { graph, operations, order, special } = this.#plan;
     const { state, program } = this.#context;
     if (operation.kind !== "helper" || operation.id !== MAP_LOOKUP_ELEM || !isInline(this.#context, operation.id)) return undefined;
     const last = graph.blocks[node - 1]!.end - 1;
-    const isNull = comparesWithNull(program.operations[last]!, 0);
+    const isNull = comparesWithNull(operationAt(operations, last), 0);
     const [taken, otherwise] = graph.successors[node]!;
     const found = isNull === true ? otherwise : taken;
     if (isNull === undefined || constantKey(state) !== undefined || found === undefined) return undefined;
@@ -147,9 +148,9 @@ export class FunctionEmitter implements NodeCode {
 
   condition(node: number, negated: boolean): void {
     const context = this.#context;
-    const { code, program, mayGoto } = context;
+    const { code, mayGoto } = context;
     const last = this.#plan.graph.blocks[node - 1]!.end - 1;
-    const operation = program.operations[last]!;
+    const operation = operationAt(this.#plan.operations, last);
     const checked = this.#checkedBy.get(node);
     if (checked !== undefined) checked.pushCondition(comparesWithNull(operation, 0) !== negated);
     else if (operation.kind === "branch") this.#alu.condition(operation, negated);

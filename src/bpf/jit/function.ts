@@ -2,12 +2,13 @@ import { BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAX_LOOPS } from "../../layout/index.ts"
 import { CodeWriter } from "../../wasm/index.ts";
 import type { VerifiedFunction } from "../verifier/index.ts";
 import { analyzeFunction, type FunctionFacts } from "./analysis.ts";
-import { findBlocks } from "./blocks.ts";
+import { findBlocks, findLeaders } from "./blocks.ts";
 import { emitBurn, TAIL_CALL } from "./calls.ts";
 import { type FunctionContext, type FunctionShape, loadCpuId, loadFuel, type ProgramContext, pushCpuField } from "./context.ts";
 import { FunctionEmitter } from "./emitter.ts";
 import { MAP_LOOKUP_ELEM } from "./facts.ts";
-import type { Operation } from "./operation.ts";
+import { mergeAccesses } from "./merge.ts";
+import { type Operation, type Operations, readOperations } from "./operation.ts";
 import { emitStructured, type StructuredGraph, structureGraph } from "./structure.ts";
 
 /** A function's code, and where each BPF instruction's begins in it: pairs (position, instruction) in the order of positions. */
@@ -49,16 +50,18 @@ export function compileFunction(
   { start, end }: VerifiedFunction,
   shape: "program" | "subprogram",
 ): CompiledFunction {
-  const operations = program.operations.slice(start, end);
-  const graph = findBlocks(program.operations, start, end);
+  const whole = { start, end };
+  const operations = readOperations(program.verified, whole);
+  const graph = findBlocks(program.verified, { ...whole, function: whole, leaders: findLeaders(program.verified, start, end) });
+  mergeAccesses(operations, graph, program.helpers);
   const structured = structureGraph(graph);
-  const facts = analyzeFunction(program, graph, structured);
+  const facts = analyzeFunction(program, operations, graph, structured);
   const context = createContext(program, shape, operations, structured, facts);
   const prologue = () => {
     emitter.marks.push(context.code.position, start);
     emitPrologue(context, operations, program.costs.functions.get(start)!);
   };
-  const emitter = new FunctionEmitter(context, { graph, order: structured.order, facts, special: new Map([[0, prologue]]) });
+  const emitter = new FunctionEmitter(context, { operations, graph, order: structured.order, facts, special: new Map([[0, prologue]]) });
   emitStructured(structured, context.code, emitter);
   return { code: context.code, marks: emitter.marks };
 }
@@ -67,7 +70,7 @@ export function compileFunction(
 export function createContext(
   program: ProgramContext,
   shape: FunctionShape,
-  operations: readonly Operation[],
+  { list: operations }: Operations,
   { loops }: StructuredGraph,
   facts: FunctionFacts,
 ): FunctionContext {
@@ -102,7 +105,7 @@ export function createContext(
   };
 }
 
-function emitPrologue(context: FunctionContext, operations: readonly Operation[], cost: number): void {
+function emitPrologue(context: FunctionContext, { list: operations }: Operations, cost: number): void {
   const { code, frame, mayGoto, program, shape } = context;
   if (shape === "program" && operations.some((operation) => usesFrame(operation) || handsFrameOn(program, operation))) {
     pushCpuField(context, "fp");

@@ -1,11 +1,13 @@
 import type { HelperSpec } from "../spec.ts";
 import type { FunctionGraph } from "./blocks.ts";
-import type { Operation } from "./operation.ts";
+import { type Operations, operationAt } from "./operation.ts";
 import { readsOf, writtenBy } from "./registerUse.ts";
 
-/** For each block of a function the registers, as a bit mask, whose values somebody reads behind it. */
+const ALL_REGISTERS = 0x7ff;
+
+/** For each block of a function the registers, as a bit mask, whose values somebody reads behind it. Behind a node that is no block: all of them. */
 export function liveBehindBlocks(
-  operations: readonly Operation[],
+  operations: Operations,
   { blocks, successors }: FunctionGraph,
   helpers: ReadonlyMap<number, HelperSpec>,
 ): Uint16Array {
@@ -14,7 +16,7 @@ export function liveBehindBlocks(
   const written = new Uint16Array(count);
   for (const [index, { start, end }] of blocks.entries()) {
     for (let at = end - 1; at >= start; at--) {
-      const operation = operations[at]!;
+      const operation = operationAt(operations, at);
       const target = writtenBy(operation);
       if (target !== undefined) {
         read[index]! &= ~(1 << target);
@@ -31,7 +33,8 @@ export function liveBehindBlocks(
   for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
     isPending[index] = 0;
     let live = 0;
-    for (const node of successors[index + 1]!) live |= read[node - 1]! | (behind[node - 1]! & ~written[node - 1]!);
+    for (const node of successors[index + 1]!)
+      live |= node > count ? ALL_REGISTERS : read[node - 1]! | (behind[node - 1]! & ~written[node - 1]!);
     if (live === behind[index]) continue;
     behind[index] = live;
     for (const from of before[index]!) {
@@ -46,6 +49,8 @@ export function liveBehindBlocks(
 /** For each block those that lead to it. */
 function predecessorsOf(successors: FunctionGraph["successors"], count: number): number[][] {
   const before: number[][] = Array.from({ length: count }, () => []);
-  for (let index = 0; index < count; index++) for (const node of successors[index + 1]!) before[node - 1]!.push(index);
+  for (let index = 0; index < count; index++) {
+    for (const node of successors[index + 1]!) if (node <= count) before[node - 1]!.push(index);
+  }
   return before;
 }

@@ -1,7 +1,7 @@
 import type { HelperSpec } from "../spec.ts";
-import { type Block, findBlocks } from "./blocks.ts";
+import type { Block, FunctionGraph } from "./blocks.ts";
 import { liveBehindBlocks } from "./liveness.ts";
-import type { Operation } from "./operation.ts";
+import { CONTINUATION, type Operation, type Operations, operationAt } from "./operation.ts";
 import { readsOf, writtenBy } from "./registerUse.ts";
 
 /**
@@ -51,22 +51,21 @@ const MOST_PENDING = 64;
 /**
  * Puts accesses together that compilers split because they could not know the alignment: bytes that are loaded from neighbouring addresses, shifted and
  * or-ed become one load; neighbouring bytes of one value that are stored one by one become one store. Works within basic blocks, between which memory is
- * not touched otherwise; what only the parts needed is dropped. Changes `operations` in place, from `start` to `end` - 1.
+ * not touched otherwise; what only the parts needed is dropped. Changes `operations` in place.
  */
-export function mergeAccesses(operations: Operation[], start: number, end: number, helpers: ReadonlyMap<number, HelperSpec>): void {
-  if (!hasNarrowAccesses(operations, start, end)) return;
-  const graph = findBlocks(operations, start, end);
+export function mergeAccesses(operations: Operations, graph: FunctionGraph, helpers: ReadonlyMap<number, HelperSpec>): void {
+  if (!hasNarrowAccesses(operations, operations)) return;
   const live = liveBehindBlocks(operations, graph, helpers);
   for (const [index, block] of graph.blocks.entries()) {
-    if (hasNarrowAccesses(operations, block.start, block.end)) new BlockMerger(operations, block, live[index]!, helpers).run();
+    if (hasNarrowAccesses(operations, block)) new BlockMerger(operations, block, live[index]!, helpers).run();
   }
 }
 
 /** Two accesses of less than 4 bytes: else there is nothing to merge. */
-function hasNarrowAccesses(operations: readonly Operation[], start: number, end: number): boolean {
+function hasNarrowAccesses(operations: Operations, { start, end }: Block): boolean {
   let narrow = 0;
   for (let at = start; at < end && narrow < 2; at++) {
-    const operation = operations[at]!;
+    const operation = operationAt(operations, at);
     if ((operation.kind === "load" || operation.kind === "store") && operation.bytes < 4) narrow++;
   }
   return narrow >= 2;
@@ -76,7 +75,7 @@ const sameOrigin = (a: ByteOrigin | undefined, b: ByteOrigin | undefined): boole
   a === b || (a !== undefined && b !== undefined && a.of === b.of && a.at === b.at && a.epoch === b.epoch);
 
 class BlockMerger {
-  readonly #operations: Operation[];
+  readonly #operations: Operations;
   readonly #block: Block;
   readonly #live: number;
   readonly #helpers: ReadonlyMap<number, HelperSpec>;
@@ -91,7 +90,7 @@ class BlockMerger {
   readonly #replaced = new Map<number, Operation>();
   readonly #dropped = new Set<number>();
 
-  constructor(operations: Operation[], block: Block, live: number, helpers: ReadonlyMap<number, HelperSpec>) {
+  constructor(operations: Operations, block: Block, live: number, helpers: ReadonlyMap<number, HelperSpec>) {
     this.#operations = operations;
     this.#block = block;
     this.#live = live;
@@ -108,7 +107,7 @@ class BlockMerger {
 
   run(): void {
     const { start, end } = this.#block;
-    for (let at = start; at < end; at++) this.#forward(this.#operations[at]!, at);
+    for (let at = start; at < end; at++) this.#forward(operationAt(this.#operations, at), at);
     this.#flush();
     if (this.#replaced.size > 0 || this.#mergedLoads) this.#backward();
   }
@@ -256,16 +255,16 @@ class BlockMerger {
     };
     for (const [register, definition] of this.#current.entries()) if ((this.#live & (1 << register)) !== 0) needed.add(definition);
     for (let at = end - 1; at >= start; at--) {
-      const operation = this.#operations[at]!;
+      const operation = operationAt(this.#operations, at);
       const definition = this.#made[at - start];
       const pure = operation.kind === "alu" || operation.kind === "load";
       const dispensable = pure && definition !== undefined && definition.users > 0 && !needed.has(definition);
       if (this.#dropped.has(at) || dispensable) {
-        this.#operations[at] = { kind: "continuation" };
+        this.#operations.list[at - this.#operations.start] = CONTINUATION;
         continue;
       }
       const replacement = this.#replaced.get(at) ?? definition?.merged?.operation;
-      if (replacement !== undefined) this.#operations[at] = replacement;
+      if (replacement !== undefined) this.#operations.list[at - this.#operations.start] = replacement;
       need(definition?.merged?.uses ?? this.#usedBy[at - start]!);
     }
   }

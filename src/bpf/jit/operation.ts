@@ -73,20 +73,47 @@ export function comparesWithNull(operation: Operation, register: number): boolea
   return operation.name === "jeq" ? true : operation.name === "jne" ? false : undefined;
 }
 
-/** Operations by instruction slot. The program has been checked: every slot holds an instruction of the table, or the second half of one. */
-export function readOperations({ instructions, unbuilt, type }: Pick<VerifiedProgram, "instructions" | "unbuilt" | "type">): Operation[] {
-  return instructions.map((instruction, at) => {
-    if (instruction === undefined) return { kind: "continuation" };
-    // The other fields of what cannot run may make no sense.
-    if (unbuilt.has(at)) return { kind: "unbuilt", number: instruction.row.kind === "call" ? instruction.imm : 0 };
-    return operationOf(instruction, type);
-  });
+/** The operations of instructions `start` to end - 1 of a program. They live as long as these are being compiled: there may be a million. */
+export interface Operations {
+  readonly start: number;
+  readonly end: number;
+  /** By place: instruction - start. */
+  readonly list: Operation[];
 }
 
-const sourceOf = ({ src, imm }: Instruction, operand: "imm" | "src" | "none"): Source =>
-  operand === "src" ? { register: src } : { immediate: imm };
+export const operationAt = ({ list, start }: Operations, instruction: number): Operation => list[instruction - start]!;
 
-function operationOf(instruction: Instruction, { shortFields }: ProgramType): Operation {
+/** The program has been checked: every slot holds an instruction of the table, or the second half of one. */
+export function readOperations(
+  { instructions, unbuilt, type }: Pick<VerifiedProgram, "instructions" | "unbuilt" | "type">,
+  { start, end }: { readonly start: number; readonly end: number },
+): Operations {
+  const list: Operation[] = new Array(end - start);
+  for (let at = start; at < end; at++) {
+    const instruction = instructions[at];
+    if (instruction === undefined) list[at - start] = CONTINUATION;
+    // The other fields of what cannot run may make no sense.
+    else if (unbuilt.size > 0 && unbuilt.has(at))
+      list[at - start] = { kind: "unbuilt", number: instruction.row.kind === "call" ? instruction.imm : 0 };
+    else list[at - start] = operationOf(instruction, type);
+  }
+  return { start, end, list };
+}
+
+export const CONTINUATION: Operation = { kind: "continuation" };
+
+/** Sources that are registers: many instructions share one. */
+const registerSources: readonly Source[] = Array.from({ length: 11 }, (_, register) => ({ register }));
+
+const sourceOf = ({ src, imm }: Instruction, operand: "imm" | "src" | "none"): Source =>
+  operand === "src" ? registerSources[src]! : { immediate: imm };
+
+/** The short field of the context that an instruction stores to, if the context is what it stores to. */
+export function shortFieldOf({ row, dst, offset }: Instruction, { shortFields }: ProgramType): ShortField | undefined {
+  return row.kind === "store" && row.size === 4 && dst !== 10 ? shortFields?.get(offset) : undefined;
+}
+
+function operationOf(instruction: Instruction, type: ProgramType): Operation {
   const { row, dst, src, offset, imm, high } = instruction;
   switch (row.kind) {
     case "alu64":
@@ -102,7 +129,7 @@ function operationOf(instruction: Instruction, { shortFields }: ProgramType): Op
     case "load":
       return { kind: "load", dst, base: src, offset, bytes: row.size, signed: row.signed };
     case "store": {
-      const short = row.size === 4 && dst !== 10 ? shortFields?.get(offset) : undefined;
+      const short = shortFieldOf(instruction, type);
       return { kind: "store", base: dst, offset, bytes: row.size, source: sourceOf(instruction, row.operand), short };
     }
     case "atomic":

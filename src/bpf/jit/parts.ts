@@ -2,7 +2,7 @@ import { BPF_MAX_LOOPS } from "../../layout/index.ts";
 import { CodeWriter, type FunctionType } from "../../wasm/index.ts";
 import type { VerifiedFunction } from "../verifier/index.ts";
 import { analyzeFunction } from "./analysis.ts";
-import { type Block, type FunctionGraph, findBlocks } from "./blocks.ts";
+import { type Block, type ControlFlow, findBlocks, findLeaders, type Stretch, targetsOf } from "./blocks.ts";
 import { emitBurn } from "./calls.ts";
 import {
   FUNCTION_ENDED,
@@ -18,6 +18,8 @@ import {
 import { FunctionEmitter } from "./emitter.ts";
 import { emitCatch } from "./exceptions.ts";
 import { type CompiledFunction, createContext, parameterNames } from "./function.ts";
+import { mergeAccesses } from "./merge.ts";
+import { readOperations } from "./operation.ts";
 import { emitStructured, structureGraph } from "./structure.ts";
 
 /** Where a part goes on: its number in the upper half, the number of its entry in the lower. At most 1,000,000 instructions: both fit. */
@@ -27,12 +29,9 @@ const MAY_GOTO_WORD = 10;
 
 const PART: FunctionType = { parameters: ["i32", "i32"], results: ["i32"] };
 
-/** Some blocks of a function, in a row. */
-interface Part {
-  /** Numbers of its blocks in the function: first to end - 1. */
-  readonly first: number;
-  readonly end: number;
-  /** Blocks that others enter it at, ascending. */
+/** Some instructions of a function in a row, from where one block begins to where another does. */
+interface Part extends Stretch {
+  /** Instructions that others enter it at, ascending. */
   readonly entries: number[];
 }
 
@@ -48,64 +47,73 @@ export function compileInParts(
   limit: number,
   addPart: (name: string, type: FunctionType, part: CompiledFunction) => number,
 ): CompiledFunction {
-  const graph = findBlocks(program.operations, made.start, made.end, limit);
-  const parts = cut(graph, limit);
+  const parts = cut(program.verified, made, limit);
   const targets = new Map(
-    parts.flatMap(({ entries }, number) => entries.map((block, entry) => [block, (number << ENTRY_BITS) | entry] as const)),
+    parts.flatMap(({ entries }, number) => entries.map((target, entry) => [target, (number << ENTRY_BITS) | entry] as const)),
   );
-  const indices = parts.map((part, number) => addPart(`${made.name}.${number}`, PART, compilePart(program, graph, part, targets)));
+  const indices = parts.map((part, number) => addPart(`${made.name}.${number}`, PART, compilePart(program, part, targets)));
   return { code: writeChain(program, made.start, shape, indices), marks: [0, made.start] };
 }
 
-function cut({ blocks, successors }: FunctionGraph, limit: number): Part[] {
+/** Blocks as they come, as many as fit; one that does not fit into any part is cut, but not within an instruction. */
+function cut(flow: ControlFlow, { start, end }: Block, limit: number): Part[] {
+  const leaders = findLeaders(flow, start, end);
   const parts: Part[] = [];
-  const partOf = new Int32Array(blocks.length);
-  let first = 0;
-  for (let block = 0; block < blocks.length; block++) {
-    const tooLong = block > first && blocks[block]!.end - blocks[first]!.start > limit;
-    if (tooLong) {
-      parts.push({ first, end: block, entries: [] });
-      first = block;
+  const partAt = (first: number, last: number): Part => ({ start: first, end: last, function: { start, end }, leaders, entries: [] });
+  let first = start;
+  let blockStart = start;
+  for (let at = start + 1; at < end; at++) {
+    if (leaders[at - start] === 0) {
+      if (at - blockStart < limit || flow.instructions[at] === undefined) continue;
+      leaders[at - start] = 1;
     }
-    partOf[block] = parts.length;
+    // A block ends here: it still belongs to the part, or begins the next one.
+    if (blockStart > first && at - first > limit) {
+      parts.push(partAt(first, blockStart));
+      first = blockStart;
+    }
+    blockStart = at;
   }
-  parts.push({ first, end: blocks.length, entries: [] });
-  const entered = new Set([0]);
-  for (let block = 0; block < blocks.length; block++) {
-    for (const node of successors[block + 1]!) if (partOf[node - 1] !== partOf[block]) entered.add(node - 1);
+  if (blockStart > first && end - first > limit) {
+    parts.push(partAt(first, blockStart));
+    first = blockStart;
   }
-  for (const block of [...entered].sort((a, b) => a - b)) parts[partOf[block]!]!.entries.push(block);
+  parts.push(partAt(first, end));
+  const entered = new Set([start]);
+  for (const part of parts) {
+    for (let at = part.start; at < part.end; at++) {
+      const targets = targetsOf(flow.instructions[at], flow.unbuilt) ?? (at + 1 === part.end ? [part.end] : undefined);
+      for (const target of targets ?? []) if (target < part.start || target >= part.end) entered.add(target);
+    }
+  }
+  const ascending = Int32Array.from(entered).sort();
+  let number = 0;
+  for (const target of ascending) {
+    while (target >= parts[number]!.end) number++;
+    parts[number]!.entries.push(target);
+  }
   return parts;
 }
 
 /** Nodes of a part: 0 is the prologue, then its blocks, then the dispatch to the entry, then one for each way out. */
-function compilePart(program: ProgramContext, whole: FunctionGraph, part: Part, targets: ReadonlyMap<number, number>): CompiledFunction {
-  const blocks: Block[] = whole.blocks.slice(part.first, part.end);
+function compilePart(program: ProgramContext, part: Part, targets: ReadonlyMap<number, number>): CompiledFunction {
+  const operations = readOperations(program.verified, part);
+  const graph = findBlocks(program.verified, part, (count) => count + 2);
+  const { blocks, successors, dispatches, waysOut } = graph;
+  mergeAccesses(operations, graph, program.helpers);
   const dispatch = blocks.length + 1;
-  const nodeOf = (block: number) => block - part.first + 1;
+  dispatches.add(dispatch);
   // A part that nobody enters holds unreachable code only.
-  const successors: number[][] = [part.entries.length > 0 ? [dispatch] : []];
-  const waysOut = new Map<number, number>();
-  for (let block = part.first; block < part.end; block++) {
-    successors.push(
-      whole.successors[block + 1]!.map((node) => {
-        const target = node - 1;
-        if (target >= part.first && target < part.end) return nodeOf(target);
-        const known = waysOut.get(target) ?? dispatch + 1 + waysOut.size;
-        waysOut.set(target, known);
-        return known;
-      }),
-    );
-  }
-  successors.push(part.entries.map(nodeOf), ...[...waysOut].map(() => []));
-  const graph: FunctionGraph = { blocks, successors, dispatches: new Set([dispatch]), labels: new Map() };
+  successors[0] = part.entries.length > 0 ? [dispatch] : [];
+  const nodeAt = new Map(blocks.map(({ start }, index) => [start, index + 1] as const));
+  successors.push(part.entries.map((entry) => nodeAt.get(entry)!), ...Array.from(waysOut, () => []));
   const structured = structureGraph(graph);
-  const facts = analyzeFunction(program, graph, structured);
-  const operations = program.operations.slice(blocks[0]!.start, blocks[blocks.length - 1]!.end);
+  const facts = analyzeFunction(program, operations, graph, structured);
   const context = createContext(program, "part", operations, structured, facts);
   const special = new Map([[0, () => takeRegisters(context)]]);
   for (const [target, node] of waysOut) special.set(node, () => leaveFor(context, targets.get(target)!));
   const emitter = new FunctionEmitter(context, {
+    operations,
     graph,
     order: structured.order,
     facts,

@@ -5,8 +5,7 @@ import { coldEntry, TAIL_CALL } from "./calls.ts";
 import { type ProgramContext, pushCpuField } from "./context.ts";
 import type { CompileEnvironment } from "./environment.ts";
 import { type CompiledFunction, compileFunction } from "./function.ts";
-import { mergeAccesses } from "./merge.ts";
-import { readOperations } from "./operation.ts";
+import { shortFieldOf } from "./operation.ts";
 import { compileInParts } from "./parts.ts";
 import { type TrapTable, trapTable } from "./traps.ts";
 
@@ -46,26 +45,29 @@ const wasmResults = { i64: ["i64"], u32: ["i32"], s32: ["i32"], none: [] } as co
 /** Name of the export that goes into table slot `slot + index`. */
 const exportName = (index: number): string => (index === 0 ? "program" : `callback${index}`);
 
-type Surroundings = Pick<ProgramContext, "operations" | "environment" | "helpers" | "legacyLoads" | "kfuncs">;
+type Surroundings = Pick<ProgramContext, "verified" | "environment" | "helpers" | "legacyLoads" | "kfuncs">;
 
 /** Runtime functions that the program's calls may need, each once by its export's name. */
-function neededFunctions({ operations, environment, helpers, legacyLoads, kfuncs }: Surroundings): RuntimeFunction[] {
+function neededFunctions({ verified, environment, helpers, legacyLoads, kfuncs }: Surroundings): RuntimeFunction[] {
   const needed = new Map<string, RuntimeFunction>();
   const need = (runtimeFunction: RuntimeFunction | undefined) => {
     if (runtimeFunction !== undefined) needed.set(runtimeFunction.entry, runtimeFunction);
   };
-  const seen = new Set<number>();
-  for (const operation of operations) {
-    if (operation.kind === "packetLoad") need(legacyLoads?.[operation.bytes]);
-    else if (operation.kind === "kfunc") need(kfuncs.get(operation.id)?.call);
-    else if (operation.kind === "helper" && !seen.has(operation.id)) {
-      seen.add(operation.id);
-      const helper = helpers.get(operation.id);
-      if (helper === undefined) continue;
-      if (operation.id === TAIL_CALL) need(environment.tailCallSlot);
-      else need(helper.cold ? coldEntry : helper.call);
-      for (const map of environment.maps) need(environment.mapOperation?.(operation.id, map));
-    }
+  const called = new Set<number>();
+  for (const instruction of verified.instructions) {
+    if (instruction === undefined) continue;
+    const { index, row, imm } = instruction;
+    if ((row.kind !== "call" && row.kind !== "legacy_load") || verified.unbuilt.has(index)) continue;
+    if (row.kind === "legacy_load") need(legacyLoads?.[row.size]);
+    else if (row.callee === "kfunc") need(kfuncs.get(imm)?.call);
+    else if (row.callee === "helper") called.add(imm);
+  }
+  for (const id of called) {
+    const helper = helpers.get(id);
+    if (helper === undefined) continue;
+    if (id === TAIL_CALL) need(environment.tailCallSlot);
+    else need(helper.cold ? coldEntry : helper.call);
+    for (const map of environment.maps) need(environment.mapOperation?.(id, map));
   }
   return [...needed.values()];
 }
@@ -76,11 +78,9 @@ function neededFunctions({ operations, environment, helpers, legacyLoads, kfuncs
  */
 export function compileProgram(verified: VerifiedProgram, environment: CompileEnvironment): CompiledProgram {
   const { spec, type, callbacks } = verified;
-  const operations = readOperations(verified);
-  for (const { start, end } of verified.functions) mergeAccesses(operations, start, end, type.helpers);
   const surroundings: Surroundings = {
     environment,
-    operations,
+    verified,
     helpers: type.helpers,
     legacyLoads: type.legacyLoads,
     kfuncs: kfuncsOf(verified),
@@ -93,7 +93,7 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
   const needed = neededFunctions(surroundings);
   const looksAtContext =
     needed.some(({ pointers }) => pointers?.includes("context")) ||
-    operations.some((operation) => operation.kind === "store" && operation.short !== undefined);
+    verified.instructions.some((instruction) => instruction !== undefined && shortFieldOf(instruction, type) !== undefined);
   const context = looksAtContext ? module.importGlobal("runtime", "context", "i32", true) : undefined;
   const imports = new Map<string, number>();
   for (const { entry, parameters, result } of needed) {

@@ -40,9 +40,9 @@ function reservedFieldsCode({ code }: Slot): RejectionCode {
 /** An instruction whose code exists, but in no form with these fields. */
 function unknownForm(slot: Slot): Rejected {
   const kinds = new Set(rowsOfCode(slot.code).map(({ kind }) => kind));
-  const { index, offset, imm } = slot;
+  const { index, code, src, offset, imm } = slot;
   if (kinds.has("load_acquire")) {
-    const wide = rowOf({ ...slot, code: slot.code | 0x18 });
+    const wide = rowOf(code | 0x18, src, offset, imm);
     if (wide?.kind === "atomic") return new Rejected("atomic_size", index);
     return new Rejected("atomic_operation", index, { operation: (imm >>> 0).toString(16).padStart(2, "0") });
   }
