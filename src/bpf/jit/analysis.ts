@@ -22,7 +22,8 @@ const MAX_FORWARDED = 32;
 
 /** What is known at the start of every node of a function, and how an instruction changes it. */
 export interface FunctionFacts extends CallFacts {
-  entry(node: number): State;
+  /** For each node once: it is the caller's from then on. */
+  takeEntry(node: number): State;
   /** Stores of 4 bytes to the frame that an array lookup reads back as its key: their value is kept in a local. */
   readonly forwarded: ReadonlySet<number>;
 }
@@ -53,13 +54,14 @@ export function analyzeFunction(
   const changed = new Uint8Array(successors.length);
   changed[0] = 1;
   const predecessorsOf = (node: number) => order.predecessorStart[node + 1]! - order.predecessorStart[node]!;
-  const flow = (target: number, state: State) => {
+  /** `mine`: the caller has no use for the state any more. */
+  const flow = (target: number, state: State, mine: boolean) => {
     const known = entries[target];
     const single = predecessorsOf(target) === 1;
     if (known !== undefined && (single ? sameState(known, state) : !joinState(known, state))) return;
     changed[target] = 1;
     if (known !== undefined && !single) return;
-    entries[target] = copyState(state);
+    entries[target] = mine ? state : copyState(state);
     if (!single) forgetFrame(entries[target]);
   };
   for (let pending = true; pending; ) {
@@ -83,12 +85,13 @@ export function analyzeFunction(
       const targets = successors[node]!;
       for (let way = 0; way < targets.length; way++) {
         const target = targets[way]!;
-        flow(target, block === undefined ? state : refine(state, operationAt(operations, block.end - 1), way === 0));
+        const told = block === undefined ? state : refine(state, operationAt(operations, block.end - 1), way === 0);
+        flow(target, told, told !== state || way === targets.length - 1);
         if (changed[target] === 1 && order.rank[target]! <= order.rank[node]!) pending = true;
       }
     }
   }
-  return { ...rules, forwarded, entry: (node) => entries[node] ?? emptyState() };
+  return { ...rules, forwarded, takeEntry: (node) => entries[node] ?? emptyState() };
 }
 
 /** What a comparison of a lookup's result with NULL tells on each way out of it. */

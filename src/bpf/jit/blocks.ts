@@ -57,15 +57,20 @@ export interface Stretch extends Block {
   readonly leaders: Uint8Array;
 }
 
-/**
- * The blocks of a stretch, which begins and ends where blocks do. Jumps out of it lead to nodes of their own, of which `waysOut` tells the target: those from
- * `firstWayOut(number of blocks)` on.
- */
+/** Blocks of a stretch, and what the rest of its function is to it. */
+export interface StretchGraph extends FunctionGraph {
+  /** Node of the block that begins at an instruction. */
+  nodeOf(instruction: number): number;
+  /** Nodes for jumps out of the stretch, by the instruction that they lead to. */
+  readonly waysOut: ReadonlyMap<number, number>;
+}
+
+/** The blocks of a stretch, which begins and ends where blocks do. Ways out of it have the nodes from `firstWayOut(number of blocks)` on. */
 export function findBlocks(
   { instructions, unbuilt }: ControlFlow,
   { start, end, function: { start: base }, leaders }: Stretch,
   firstWayOut = (blocks: number): number => blocks + 1,
-): FunctionGraph & { readonly waysOut: ReadonlyMap<number, number> } {
+): StretchGraph {
   const blocks: Block[] = [];
   /** By place in the stretch: the node whose block begins there. */
   const nodeAt = new Int32Array(end - start);
@@ -91,5 +96,5 @@ export function findBlocks(
     }
     successors.push(targets);
   }
-  return { blocks, successors, dispatches: new Set(), labels: new Map(), waysOut };
+  return { blocks, successors, dispatches: new Set(), labels: new Map(), waysOut, nodeOf: (instruction) => nodeAt[instruction - start]! };
 }

@@ -3,7 +3,7 @@ import type { FunctionFacts } from "./analysis.ts";
 import type { FunctionGraph } from "./blocks.ts";
 import { emitBurn, emitExit, emitHelperCall, emitKfuncCall, emitPacketLoad, emitSubprogramCall, isInline } from "./calls.ts";
 import { emitMissing, type FunctionContext, setRegister } from "./context.ts";
-import { copyState, MAP_LOOKUP_ELEM, transfer } from "./facts.ts";
+import { MAP_LOOKUP_ELEM, transfer } from "./facts.ts";
 import type { Order } from "./graph.ts";
 import { arrayInR1, CheckedLookup, constantKey } from "./lookup.ts";
 import { emitAtomic, emitLoad, emitLoadAcquire, emitStore, emitStoreRelease } from "./memory.ts";
@@ -48,7 +48,7 @@ export class FunctionEmitter implements NodeCode {
       return;
     }
     const { start, end } = this.#plan.graph.blocks[node - 1]!;
-    context.state = copyState(this.#plan.facts.entry(node));
+    context.state = this.#plan.facts.takeEntry(node);
     this.#foundAt.get(node)?.emitAddress();
     const cost = context.program.costs.loops.get(start);
     if (cost !== undefined) {

@@ -93,7 +93,7 @@ export function createContext(
     cpuId: hasLoops && looksUp && perCpu ? code.local("i32", "cpu_id") : undefined,
     mayGoto: operations.some(({ kind }) => kind === "mayGoto") ? code.local("i32", "may_goto") : undefined,
     shape,
-    state: facts.entry(0),
+    state: facts.takeEntry(0),
     kept: new Map([...facts.forwarded].map((instruction) => [instruction, code.local("i32", `key${instruction}`)])),
     scratch(type) {
       const known = scratch.get(type);

@@ -3,7 +3,8 @@ import type { FunctionGraph } from "./blocks.ts";
 import { type Operations, operationAt } from "./operation.ts";
 import { readsOf, writtenBy } from "./registerUse.ts";
 
-const ALL_REGISTERS = 0x7ff;
+/** r0 to r10. */
+export const ALL_REGISTERS = 0x7ff;
 
 /** For each block of a function the registers, as a bit mask, whose values somebody reads behind it. Behind a node that is no block: all of them. */
 export function liveBehindBlocks(

@@ -1,52 +1,18 @@
 import type { HelperSpec } from "../spec.ts";
 import type { Block, FunctionGraph } from "./blocks.ts";
-import { liveBehindBlocks } from "./liveness.ts";
+import { ALL_REGISTERS, liveBehindBlocks } from "./liveness.ts";
 import { CONTINUATION, type Operation, type Operations, operationAt } from "./operation.ts";
-import { readsOf, writtenBy } from "./registerUse.ts";
+import { MOST_READ, readsOf, writtenBy } from "./registerUse.ts";
+import { ValueOrigins } from "./valueOrigins.ts";
 
-/**
- * Where one byte of a value came from: byte `at` of memory relative to the value `of` (an address), read in `epoch`; or byte `at` of the value `of` itself,
- * epoch -1. Undefined: the byte is 0.
- */
-interface ByteOrigin {
-  readonly of: Definition;
-  readonly at: number;
-  readonly epoch: number;
-}
-
-/** What an instruction of the block (or whoever came before it: instruction -1) put into a register. */
-interface Definition {
-  readonly instruction: number;
-  /** Definitions that it was made from. */
-  readonly uses: readonly Definition[];
-  /** It is `root` + `delta`. */
-  readonly root: Definition | undefined;
-  readonly delta: number;
-  /** Its 8 bytes, lowest first; undefined when they are nobody else's. */
-  readonly bytes: readonly (ByteOrigin | undefined)[] | undefined;
-  /** What else would give the same value. */
-  merged?: { readonly operation: Operation; readonly uses: readonly Definition[] };
-  users: number;
-  /** `bytesOf` it, once somebody asked, where `bytes` is undefined. */
-  own?: readonly ByteOrigin[];
-}
-
-type Store = Extract<Operation, { kind: "store" }>;
-
-/** A store that may be put together with its neighbours. */
-interface PendingStore {
-  readonly instruction: number;
-  readonly operation: Store;
-  readonly root: Definition;
-  readonly at: number;
-  readonly value: readonly (ByteOrigin | undefined)[];
-}
-
-const SIZES = [8, 4, 2] as const;
-const PLACES = [0, 1, 2, 3, 4, 5, 6, 7] as const;
+const SIZES: readonly number[] = [2, 4, 8];
+const REGISTERS = 11;
 
 /** Stores that wait for their neighbours: each new one is compared with all of them. */
 const MOST_PENDING = 64;
+
+/** Instructions that are looked at together; longer blocks are looked at piece by piece. */
+const LONGEST_PIECE = 1024;
 
 /**
  * Puts accesses together that compilers split because they could not know the alignment: bytes that are loaded from neighbouring addresses, shifted and
@@ -56,8 +22,12 @@ const MOST_PENDING = 64;
 export function mergeAccesses(operations: Operations, graph: FunctionGraph, helpers: ReadonlyMap<number, HelperSpec>): void {
   if (!hasNarrowAccesses(operations, operations)) return;
   const live = liveBehindBlocks(operations, graph, helpers);
-  for (const [index, block] of graph.blocks.entries()) {
-    if (hasNarrowAccesses(operations, block)) new BlockMerger(operations, block, live[index]!, helpers).run();
+  const merger = new PieceMerger(operations, helpers);
+  for (const [index, { start, end }] of graph.blocks.entries()) {
+    for (let first = start; first < end; first += LONGEST_PIECE) {
+      const last = Math.min(first + LONGEST_PIECE, end);
+      if (hasNarrowAccesses(operations, { start: first, end: last })) merger.run(first, last, last === end ? live[index]! : ALL_REGISTERS);
+    }
   }
 }
 
@@ -71,216 +41,209 @@ function hasNarrowAccesses(operations: Operations, { start, end }: Block): boole
   return narrow >= 2;
 }
 
-const sameOrigin = (a: ByteOrigin | undefined, b: ByteOrigin | undefined): boolean =>
-  a === b || (a !== undefined && b !== undefined && a.of === b.of && a.at === b.at && a.epoch === b.epoch);
+type Alu = Extract<Operation, { kind: "alu" }>;
+type Store = Extract<Operation, { kind: "store" }>;
 
-class BlockMerger {
+/** A store that may be put together with its neighbours. */
+interface PendingStore {
+  readonly place: number;
+  readonly operation: Store;
+  /** It stores `value` at `root` + `at`. */
+  readonly root: number;
+  readonly at: number;
+  readonly value: number;
+}
+
+/**
+ * Looks through pieces of straight code, one after the other. Values have numbers: 0 to 10 are what registers hold where the piece begins, 11 and on what its
+ * instructions make. Places count from the piece's first instruction.
+ */
+class PieceMerger {
   readonly #operations: Operations;
-  readonly #block: Block;
-  readonly #live: number;
   readonly #helpers: ReadonlyMap<number, HelperSpec>;
-  readonly #current: Definition[];
-  /** By place in the block: what an instruction made, and the definitions that it used. */
-  readonly #made: (Definition | undefined)[] = [];
-  readonly #usedBy: Definition[][] = [];
-  #mergedLoads = false;
+  readonly #origins = new ValueOrigins(REGISTERS + LONGEST_PIECE);
+  /** By register: the value that it holds now. */
+  readonly #current = new Int32Array(REGISTERS);
+  /** By place: the values that the instruction there uses, and how many. */
+  readonly #uses = new Int32Array(MOST_READ * LONGEST_PIECE);
+  readonly #useCount = new Uint8Array(LONGEST_PIECE);
+  /** By value: somebody uses it; what remains needs it. */
+  readonly #isUsed = new Uint8Array(REGISTERS + LONGEST_PIECE);
+  readonly #isNeeded = new Uint8Array(REGISTERS + LONGEST_PIECE);
+  /** By place: what loads the same value at once, and the value that its address is computed from. */
+  readonly #loads = new Map<number, { readonly operation: Operation; readonly pointer: number }>();
+  readonly #stores = new Map<number, Operation>();
+  readonly #dropped = new Set<number>();
+  #pending: PendingStore[] = [];
   /** Grows with everything that may change memory. */
   #epoch = 0;
-  #pending: PendingStore[] = [];
-  readonly #replaced = new Map<number, Operation>();
-  readonly #dropped = new Set<number>();
+  #start = 0;
 
-  constructor(operations: Operations, block: Block, live: number, helpers: ReadonlyMap<number, HelperSpec>) {
+  constructor(operations: Operations, helpers: ReadonlyMap<number, HelperSpec>) {
     this.#operations = operations;
-    this.#block = block;
-    this.#live = live;
     this.#helpers = helpers;
-    this.#current = Array.from({ length: 11 }, () => ({
-      instruction: -1,
-      uses: [],
-      root: undefined,
-      delta: 0,
-      bytes: undefined,
-      users: 0,
-    }));
   }
 
-  run(): void {
-    const { start, end } = this.#block;
-    for (let at = start; at < end; at++) this.#forward(operationAt(this.#operations, at), at);
+  /** `live`: the registers, as a bit mask, that somebody reads behind the piece. */
+  run(start: number, end: number, live: number): void {
+    this.#start = start;
+    this.#epoch = 0;
+    this.#isUsed.fill(0, 0, REGISTERS + end - start);
+    for (let register = 0; register < REGISTERS; register++) {
+      this.#current[register] = register;
+      this.#origins.setUnknown(register);
+    }
+    for (let place = 0; place < end - start; place++) this.#forward(operationAt(this.#operations, start + place), place);
     this.#flush();
-    if (this.#replaced.size > 0 || this.#mergedLoads) this.#backward();
+    if (this.#stores.size === 0 && this.#loads.size === 0) return;
+    this.#backward(end - start, live);
+    this.#stores.clear();
+    this.#loads.clear();
+    this.#dropped.clear();
   }
 
-  #forward(operation: Operation, at: number): void {
-    const reads = readsOf(operation, this.#helpers);
-    const uses: Definition[] = [];
-    for (let register = 0; register <= 10; register++) if ((reads & (1 << register)) !== 0) uses.push(this.#current[register]!);
-    for (const used of uses) used.users++;
-    this.#usedBy.push(uses);
-    if (operation.kind === "store") this.#addStore(operation, at);
+  #forward(operation: Operation, place: number): void {
+    this.#noteUses(operation, place);
+    if (operation.kind === "store") this.#addStore(operation, place);
     else if (operation.kind !== "alu" && operation.kind !== "constant" && operation.kind !== "continuation") this.#flush();
     const target = writtenBy(operation);
-    const definition = target === undefined ? undefined : this.#define(operation, at, uses);
-    this.#made.push(definition);
-    if (target !== undefined && definition !== undefined) this.#current[target] = definition;
+    if (target !== undefined) {
+      const value = REGISTERS + place;
+      if (operation.kind === "alu") this.#define(operation, value);
+      else if (operation.kind === "load" && !operation.signed)
+        this.#origins.setLoaded(value, this.#current[operation.base]!, operation.offset, operation.bytes, this.#epoch);
+      else this.#origins.setUnknown(value);
+      this.#current[target] = value;
+    }
     if (changesMemory(operation)) this.#epoch++;
   }
 
-  #define(operation: Operation, instruction: number, uses: readonly Definition[]): Definition {
-    const plain = { instruction, uses, root: undefined, delta: 0, bytes: undefined, users: 0 };
-    if (operation.kind === "load" && !operation.signed) {
-      const [root, delta] = addressOf(this.#current[operation.base]!);
-      const bytes: (ByteOrigin | undefined)[] = [];
-      for (let index = 0; index < 8; index++)
-        bytes.push(index < operation.bytes ? { of: root, at: delta + operation.offset + index, epoch: this.#epoch } : undefined);
-      return { ...plain, bytes };
+  #noteUses(operation: Operation, place: number): void {
+    let count = 0;
+    let register = 0;
+    for (let reads = readsOf(operation, this.#helpers); reads !== 0; reads >>>= 1) {
+      if ((reads & 1) !== 0) {
+        const value = this.#current[register]!;
+        this.#isUsed[value] = 1;
+        this.#uses[MOST_READ * place + count++] = value;
+      }
+      register++;
     }
-    if (operation.kind !== "alu") return plain;
-    const { name, width, source } = operation;
-    const before = this.#current[operation.dst]!;
-    if (width === 64 && name === "mov" && "register" in source) {
-      const copied = this.#current[source.register]!;
-      const [root, delta] = addressOf(copied);
-      return { ...plain, root, delta, bytes: bytesOf(copied) };
-    }
-    if (width === 64 && name === "add" && "immediate" in source) {
-      const [root, delta] = addressOf(before);
-      return { ...plain, root, delta: delta + source.immediate };
-    }
-    const bytes = this.#aluBytes(operation);
-    const definition: Definition = { ...plain, bytes };
-    if (name === "or" && bytes !== undefined) this.#offerLoad(operation, definition);
-    // The upper half of a 32-bit result is zero whatever the lower half is.
-    if (bytes === undefined && width === 32) return { ...plain, bytes: ownLowHalf(definition) };
-    return definition;
+    this.#useCount[place] = count;
   }
 
-  /** The bytes of moves, shifts by whole bytes, masks of whole bytes, and unions of values that share no byte. */
-  #aluBytes({ name, width, dst, source }: Extract<Operation, { kind: "alu" }>): Definition["bytes"] {
+  #define(operation: Alu, value: number): void {
+    const { name, width, dst, source } = operation;
+    if (width === 64 && name === "mov" && "register" in source) this.#origins.setCopy(value, this.#current[source.register]!);
+    else if (width === 64 && name === "add" && "immediate" in source) this.#origins.setMoved(value, this.#current[dst]!, source.immediate);
+    else if (!this.#defineBytes(operation, value)) this.#origins.setUnknown(value, width / 8);
+    else if (name === "or") this.#offerLoad(operation, value);
+  }
+
+  /** The bytes of moves, shifts by whole bytes, masks of whole bytes, and unions of values that share no byte; false for all else. */
+  #defineBytes({ name, width, dst, source }: Alu, value: number): boolean {
     const size = width / 8;
-    const low = (bytes: readonly (ByteOrigin | undefined)[]) => bytes.map((origin, index) => (index < size ? origin : undefined));
-    if (name === "mov" && "register" in source) return low(bytesOf(this.#current[source.register]!));
-    const before = bytesOf(this.#current[dst]!);
-    if ("immediate" in source) {
-      const { immediate } = source;
-      if (name === "and" && (immediate === 0xff || immediate === 0xffff)) {
-        return before.map((origin, index) => (index < (immediate === 0xff ? 1 : 2) ? origin : undefined));
-      }
-      if (immediate % 8 !== 0 || immediate < 0) return undefined;
-      if (name === "lsh") return low(before.map((_, index) => before[index - immediate / 8]));
-      if (name === "rsh") return low(before).map((_, index, bytes) => bytes[index + immediate / 8]);
-      return undefined;
+    const before = this.#current[dst]!;
+    if ("register" in source) {
+      const other = this.#current[source.register]!;
+      if (name === "or") return this.#origins.setUnion(value, before, other, size);
+      if (name !== "mov") return false;
+      this.#origins.setLowBytes(value, other, size);
+      return true;
     }
-    if (name !== "or") return undefined;
-    const other = bytesOf(this.#current[source.register]!);
-    if (before.some((origin, index) => index < size && origin !== undefined && other[index] !== undefined)) return undefined;
-    return low(before.map((origin, index) => origin ?? other[index]));
+    const { immediate } = source;
+    if (name === "and" && (immediate === 0xff || immediate === 0xffff))
+      this.#origins.setLowBytes(value, before, immediate === 0xff ? 1 : 2);
+    else if ((name === "lsh" || name === "rsh") && immediate % 8 === 0 && immediate >= 0)
+      this.#origins.setShifted(value, before, name === "lsh" ? immediate / 8 : -immediate / 8, size);
+    else return false;
+    return true;
   }
 
   /** If these bytes stand side by side in memory as it is now, and a register still leads there, they can be loaded at once. */
-  #offerLoad(operation: Extract<Operation, { kind: "alu" }>, definition: Definition): void {
-    const bytes = definition.bytes!;
-    const first = bytes[0];
-    const count = bytes.indexOf(undefined);
-    const size = count === -1 ? 8 : count;
-    if (first === undefined || first.epoch !== this.#epoch || !SIZES.includes(size as 2)) return;
-    const inRow = bytes.every((origin, index) => sameOrigin(origin, index < size ? { ...first, at: first.at + index } : undefined));
-    const base = this.#current.findIndex((candidate) => addressOf(candidate)[0] === first.of);
-    if (!inRow || base === -1) return;
+  #offerLoad({ dst }: Alu, value: number): void {
+    const row = this.#origins.inRow(value);
+    if (row === undefined || row.epoch !== this.#epoch || !SIZES.includes(row.size)) return;
+    const base = this.#current.findIndex((candidate) => this.#origins.rootOf(candidate) === row.of);
+    if (base === -1) return;
     const pointer = this.#current[base]!;
-    const load: Operation = {
-      kind: "load",
-      dst: operation.dst,
-      base,
-      offset: first.at - addressOf(pointer)[1],
-      bytes: size as 2 | 4 | 8,
-      signed: false,
-    };
-    definition.merged = { operation: load, uses: [pointer] };
-    this.#mergedLoads = true;
+    const offset = row.at - this.#origins.deltaOf(pointer);
+    const operation: Operation = { kind: "load", dst, base, offset, bytes: row.size as 2 | 4 | 8, signed: false };
+    this.#loads.set(value - REGISTERS, { operation, pointer });
   }
 
-  #addStore(operation: Store, instruction: number): void {
+  #addStore(operation: Store, place: number): void {
     if ("immediate" in operation.source || operation.short !== undefined) {
       this.#flush();
       return;
     }
-    const [root, delta] = addressOf(this.#current[operation.base]!);
-    const value = bytesOf(this.#current[operation.source.register]!);
-    const store: PendingStore = { instruction, operation, root, at: delta + operation.offset, value };
+    const address = this.#current[operation.base]!;
+    const root = this.#origins.rootOf(address);
+    const at = this.#origins.deltaOf(address) + operation.offset;
     const apart = (other: PendingStore) =>
-      other.root === root && (store.at >= other.at + other.operation.bytes || other.at >= store.at + operation.bytes);
+      other.root === root && (at >= other.at + other.operation.bytes || other.at >= at + operation.bytes);
     if (this.#pending.length === MOST_PENDING || !this.#pending.every(apart)) this.#flush();
-    this.#pending.push(store);
+    this.#pending.push({ place, operation, root, at, value: this.#current[operation.source.register]! });
   }
 
   /** Looks through the stores that nothing came between, which all lead to one object and do not overlap. */
   #flush(): void {
-    if (this.#pending.length === 0) return;
-    const stores = this.#pending.sort((a, b) => a.at - b.at);
-    this.#pending = [];
-    for (let first = 0; first < stores.length; ) first += this.#mergeStores(stores, first);
+    if (this.#pending.length > 1) {
+      const stores = this.#pending.sort((a, b) => a.at - b.at);
+      for (let first = 0; first < stores.length; ) first += this.#mergeStores(stores, first);
+    }
+    if (this.#pending.length > 0) this.#pending = [];
   }
 
   /** Merges the store at `first` with those behind it, if they store what follows in its value; how many it dealt with. */
   #mergeStores(stores: readonly PendingStore[], first: number): number {
-    const { at, operation, value, instruction } = stores[first]!;
+    const { at, operation, value, place } = stores[first]!;
     let length = operation.bytes as number;
     let best = 1;
     for (let next = first + 1; next < stores.length && length < 8; next++) {
       const store = stores[next]!;
       const { bytes } = store.operation;
-      if (store.at !== at + length || length + bytes > 8) break;
-      const follows = Array.from({ length: bytes }, (_, index) => index).every((index) => {
-        const origin = store.value[index];
-        return origin !== undefined && sameOrigin(origin, value[length + index]);
-      });
-      if (!follows) break;
+      if (store.at !== at + length || length + bytes > 8 || !this.#follows(store, value, length)) break;
       length += bytes;
-      if (!SIZES.includes(length as 2)) continue;
+      if (!SIZES.includes(length)) continue;
       best = next - first + 1;
-      this.#replaced.set(instruction, { ...operation, bytes: length as 2 | 4 | 8 });
+      this.#stores.set(place, { ...operation, bytes: length as 2 | 4 | 8 });
     }
-    for (const dropped of stores.slice(first + 1, first + best)) this.#dropped.add(dropped.instruction);
+    for (const dropped of stores.slice(first + 1, first + best)) this.#dropped.add(dropped.place);
     return best;
   }
 
+  /** A store's bytes are those of `value` from `from` on. */
+  #follows({ value: stored, operation: { bytes } }: PendingStore, value: number, from: number): boolean {
+    for (let index = 0; index < bytes; index++) if (!this.#origins.isSameByte(stored, index, value, from + index)) return false;
+    return true;
+  }
+
   /** Keeps what is needed; what only served the parts of something merged goes. */
-  #backward(): void {
-    const { start, end } = this.#block;
-    const needed = new Set<Definition>();
-    const need = (definitions: readonly Definition[]) => {
-      for (const definition of definitions) needed.add(definition);
-    };
-    for (const [register, definition] of this.#current.entries()) if ((this.#live & (1 << register)) !== 0) needed.add(definition);
-    for (let at = end - 1; at >= start; at--) {
-      const operation = operationAt(this.#operations, at);
-      const definition = this.#made[at - start];
+  #backward(length: number, live: number): void {
+    const { list } = this.#operations;
+    const first = this.#start - this.#operations.start;
+    this.#isNeeded.fill(0, 0, REGISTERS + length);
+    for (let register = 0; register < REGISTERS; register++)
+      if ((live & (1 << register)) !== 0) this.#isNeeded[this.#current[register]!] = 1;
+    for (let place = length - 1; place >= 0; place--) {
+      const operation = list[first + place]!;
+      const value = REGISTERS + place;
       const pure = operation.kind === "alu" || operation.kind === "load";
-      const dispensable = pure && definition !== undefined && definition.users > 0 && !needed.has(definition);
-      if (this.#dropped.has(at) || dispensable) {
-        this.#operations.list[at - this.#operations.start] = CONTINUATION;
+      if (this.#dropped.has(place) || (pure && this.#isUsed[value] === 1 && this.#isNeeded[value] === 0)) {
+        list[first + place] = CONTINUATION;
         continue;
       }
-      const replacement = this.#replaced.get(at) ?? definition?.merged?.operation;
-      if (replacement !== undefined) this.#operations.list[at - this.#operations.start] = replacement;
-      need(definition?.merged?.uses ?? this.#usedBy[at - start]!);
+      const load = this.#loads.get(place);
+      const replacement = this.#stores.get(place) ?? load?.operation;
+      if (replacement !== undefined) list[first + place] = replacement;
+      if (load !== undefined) this.#isNeeded[load.pointer] = 1;
+      else {
+        for (let use = 0; use < this.#useCount[place]!; use++) this.#isNeeded[this.#uses[MOST_READ * place + use]!] = 1;
+      }
     }
   }
 }
-
-/** An address as the value it was computed from, and the distance. */
-const addressOf = (definition: Definition): readonly [Definition, number] => [definition.root ?? definition, definition.delta];
-
-function bytesOf(definition: Definition): readonly (ByteOrigin | undefined)[] {
-  if (definition.bytes !== undefined) return definition.bytes;
-  definition.own ??= PLACES.map((at) => ({ of: definition, at, epoch: -1 }));
-  return definition.own;
-}
-
-const ownLowHalf = (definition: Definition): (ByteOrigin | undefined)[] =>
-  PLACES.map((at) => (at < 4 ? { of: definition, at, epoch: -1 } : undefined));
 
 function changesMemory({ kind }: Operation): boolean {
   return (

@@ -105,8 +105,7 @@ function compilePart(program: ProgramContext, part: Part, targets: ReadonlyMap<n
   dispatches.add(dispatch);
   // A part that nobody enters holds unreachable code only.
   successors[0] = part.entries.length > 0 ? [dispatch] : [];
-  const nodeAt = new Map(blocks.map(({ start }, index) => [start, index + 1] as const));
-  successors.push(part.entries.map((entry) => nodeAt.get(entry)!), ...Array.from(waysOut, () => []));
+  successors.push(part.entries.map(graph.nodeOf), ...Array.from(waysOut, () => []));
   const structured = structureGraph(graph);
   const facts = analyzeFunction(program, operations, graph, structured);
   const context = createContext(program, "part", operations, structured, facts);

@@ -22,6 +22,8 @@ export interface CompiledProgram {
 
 /** Instructions that one WebAssembly function may be made of: V8 refuses bodies above 7,654,321 bytes, and compiles long ones slowly. */
 const LONGEST_FUNCTION = 50_000;
+/** What longer functions are cut into: the compiler's work on one part, and V8's, stays in the caches. */
+const PART_LENGTH = 16_384;
 
 /** The kfuncs that a program may call, by the number in its call instructions. */
 function kfuncsOf({ spec, type }: VerifiedProgram): Map<number, KfuncSpec> {
@@ -121,13 +123,14 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
     marks.set(index, compiled.marks);
     return index;
   };
-  const limit = environment.longestFunction ?? LONGEST_FUNCTION;
+  const { longestFunction = LONGEST_FUNCTION } = environment;
+  const partLength = Math.min(PART_LENGTH, longestFunction);
   for (const [index, made] of verified.functions.entries()) {
     const shape = index === 0 ? "program" : "subprogram";
     const compiled =
-      made.end - made.start <= limit
+      made.end - made.start <= longestFunction
         ? compileFunction(program, made, shape)
-        : compileInParts(program, made, shape, limit, (name, type, part) => define(module.declare(name, type), part));
+        : compileInParts(program, made, shape, partLength, (name, type, part) => define(module.declare(name, type), part));
     define(functions.get(made.start)!, compiled);
   }
   module.exportFunction(exportName(0), functions.get(0)!);

@@ -5,6 +5,9 @@ import type { Operation } from "./operation.ts";
 const bit = (register: number): number => 1 << register;
 const ALL_ARGUMENTS = bit(1) | bit(2) | bit(3) | bit(4) | bit(5);
 
+/** An operation reads no more registers than this. */
+export const MOST_READ = 5;
+
 /** Registers that an operation reads, as a bit mask; r10 counts. Calls read what their callee takes. */
 export function readsOf(operation: Operation, helpers: ReadonlyMap<number, HelperSpec>): number {
   switch (operation.kind) {
