@@ -1,7 +1,8 @@
 const encoder = new TextEncoder();
 
 /** Bytes that the unsigned LEB128 form of a number takes. */
-const lebLength = (value: number): number => (value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : value < 0x10000000 ? 4 : 5);
+export const lebLength = (value: number): number =>
+  value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : value < 0x10000000 ? 4 : 5;
 
 /** Bytes written one after the other. The buffer doubles when it is full, so that n bytes cost O(n). */
 export class ByteWriter {
@@ -21,7 +22,8 @@ export class ByteWriter {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  #reserve(count: number): void {
+  /** Makes room for so many more bytes. */
+  reserve(count: number): void {
     if (this.#length + count <= this.#buffer.length) return;
     const larger = new Uint8Array(Math.max(this.#buffer.length * 2, this.#length + count));
     larger.set(this.bytes);
@@ -29,7 +31,7 @@ export class ByteWriter {
   }
 
   u8(value: number): void {
-    if (this.#length === this.#buffer.length) this.#reserve(1);
+    if (this.#length === this.#buffer.length) this.reserve(1);
     this.#buffer[this.#length++] = value;
   }
 
@@ -76,7 +78,7 @@ export class ByteWriter {
   }
 
   append(bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
+    this.reserve(bytes.length);
     this.#buffer.set(bytes, this.#length);
     this.#length += bytes.length;
   }

@@ -1,4 +1,4 @@
-import { ByteWriter } from "./bytes.ts";
+import { ByteWriter, lebLength } from "./bytes.ts";
 import type { CodeWriter } from "./code.ts";
 import { externalKinds, plainCodes, sections, type ValueType, valueTypes } from "./opcodes.ts";
 
@@ -37,6 +37,18 @@ function localRuns(locals: readonly ValueType[]): { count: number; type: ValueTy
     else runs.push({ count: 1, type });
   }
   return runs;
+}
+
+/** What a function's body begins with: its locals. */
+function headOf({ locals }: CodeWriter): ByteWriter {
+  const head = new ByteWriter(16);
+  const runs = localRuns(locals);
+  head.u32(runs.length);
+  for (const { count, type } of runs) {
+    head.u32(count);
+    head.u8(valueTypes[type]);
+  }
+  return head;
 }
 
 /**
@@ -151,29 +163,25 @@ export class ModuleWriter {
   }
 
   #writeCode(out: ByteWriter): number[] {
-    const starts: number[] = [];
-    const content = new ByteWriter(1024);
-    content.u32(this.#functions.length);
-    for (const { name, code } of this.#functions) {
+    const heads = this.#functions.map(({ name, code }) => {
       if (code === undefined) throw new Error(`function ${name} was declared and never defined`);
-      const head = new ByteWriter(16);
-      const runs = localRuns(code.locals);
-      head.u32(runs.length);
-      for (const { count, type } of runs) {
-        head.u32(count);
-        head.u8(valueTypes[type]);
-      }
-      content.u32(head.length + code.bytes.length + 1);
-      content.append(head.bytes);
-      starts.push(content.length);
-      content.append(code.bytes);
-      content.u8(plainCodes.end);
-    }
+      return { code, head: headOf(code) };
+    });
+    const sizeOf = ({ code, head }: (typeof heads)[number]) => head.length + code.position + 1;
+    const length = heads.reduce((sum, body) => sum + lebLength(sizeOf(body)) + sizeOf(body), lebLength(heads.length));
     out.u8(sections.code);
-    out.u32(content.length);
-    const base = out.length;
-    out.append(content.bytes);
-    return starts.map((start) => base + start);
+    out.u32(length);
+    // Bodies may take millions of bytes: they are copied once.
+    out.reserve(length);
+    out.u32(heads.length);
+    return heads.map((body) => {
+      out.u32(sizeOf(body));
+      out.append(body.head.bytes);
+      const start = out.length;
+      out.append(body.code.bytes);
+      out.u8(plainCodes.end);
+      return start;
+    });
   }
 
   /** The custom section "name": module, functions and locals, for stack traces and the printer. */

@@ -75,7 +75,7 @@ class Interpreter implements Machine {
     this.#fuel = exports.fuel as WebAssembly.Global;
     const { loops, functions } = fuelCosts(verified);
     this.#entryCosts = functions;
-    this.#steps = stepsOf(verified, environment, this).map((step, index) => this.#burning(step, loops.get(index)));
+    this.#steps = stepsOf(verified, environment, this).map((step, index) => this.#burning(step, loops[index]!));
   }
 
   run(context: bigint): bigint {
@@ -136,8 +136,8 @@ class Interpreter implements Machine {
   }
 
   /** A step that a jump leads back to burns fuel each time. */
-  #burning(step: Step | undefined, cost: number | undefined): Step | undefined {
-    if (step === undefined || cost === undefined) return step;
+  #burning(step: Step | undefined, cost: number): Step | undefined {
+    if (step === undefined || cost === 0) return step;
     return (frame) => {
       this.burn(cost);
       return step(frame);

@@ -50,8 +50,8 @@ export class FunctionEmitter implements NodeCode {
     const { start, end } = this.#plan.graph.blocks[node - 1]!;
     context.state = this.#plan.facts.takeEntry(node);
     this.#foundAt.get(node)?.emitAddress();
-    const cost = context.program.costs.loops.get(start);
-    if (cost !== undefined) {
+    const cost = context.program.costs.loops[start]!;
+    if (cost > 0) {
       this.marks.push(context.code.position, start);
       emitBurn(context, cost);
     }

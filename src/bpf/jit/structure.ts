@@ -146,11 +146,12 @@ export function emitStructured(graph: StructuredGraph, code: CodeWriter, nodeCod
       tasks.push(END);
     }
     openBlocks(inside[node]);
+    const targets = successors[node]!;
+    const isDispatch = dispatches.has(node);
     const label = labels.get(node);
     if (label !== undefined) nodeCode.setDispatch(label);
-    else if (!dispatches.has(node)) nodeCode.body(node);
-    const targets = successors[node]!;
-    if (dispatches.has(node)) {
+    else if (!isDispatch) nodeCode.body(node);
+    if (isDispatch) {
       nodeCode.dispatchIndex();
       const reached = targets.map((target) => labelOf(node, target)!);
       code.brTable(reached.slice(0, -1), reached[reached.length - 1]!);

@@ -14,8 +14,8 @@ const COLD_CALL = 512;
  * than half the instructions that it executes, less the program's length.
  */
 export interface FuelCosts {
-  /** By instruction: what reaching it costs, where a jump leads backwards. */
-  readonly loops: ReadonlyMap<number, number>;
+  /** By instruction: what reaching it costs; 0 where no jump leads backwards. An array: a program may have 100,000 loops. */
+  readonly loops: Float64Array;
   /** By first instruction: what entering a function costs. For the program itself, what it costs beyond RUN_FUEL. */
   readonly functions: ReadonlyMap<number, number>;
 }
@@ -30,12 +30,12 @@ export function fuelCosts({ instructions, functions, spec, type }: VerifiedProgr
   /** Weight of all instructions in front of each. */
   const before = new Float64Array(instructions.length + 1);
   for (let index = 0; index < instructions.length; index++) before[index + 1] = before[index]! + weigh(instructions[index]);
-  const loops = new Map<number, number>();
+  const loops = new Float64Array(instructions.length);
   for (const instruction of instructions) {
     if (instruction === undefined || !jumps.has(instruction.row.kind)) continue;
     const { index } = instruction;
     const target = targetOf(instruction)!;
-    if (target <= index) loops.set(target, Math.max(loops.get(target) ?? 0, before[index + 1]! - before[target]!));
+    if (target <= index) loops[target] = Math.max(loops[target]!, before[index + 1]! - before[target]!);
   }
   const lengths = functions.map(({ start, end }) => [start, before[end]! - before[start]!] as const);
   return { loops, functions: new Map(lengths.map(([start, length]) => [start, start === 0 ? Math.max(length - RUN_FUEL, 0) : length])) };
