@@ -79,7 +79,7 @@ export class Campaign {
     const { main, tails, sites } = assembleSet(smallest);
     const listing = [main, ...tails].map(({ name, instructions }) => `${name}:\n${disassemble(instructions)}`).join("\n");
     const what = sites.map(({ kind }, index) => `${index}: ${kind}`).join(", ");
-    return `seed ${seed}: ${this.explain(smallest) ?? "differs now and then"}\n${JSON.stringify(smallest)}\nstatements ${what}\n${listing}`;
+    return `seed ${seed}: ${this.explain(smallest) ?? "differs now and then"}\n${fc.stringify(smallest)}\nstatements ${what}\n${listing}`;
   }
 
   #countRejection(text: string, seed: number): void {

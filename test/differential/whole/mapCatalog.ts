@@ -1,6 +1,7 @@
 import type { Btf, BtfType } from "../../../src/bpf/btf/index.ts";
 import type { MapSpec } from "../../../src/bpf/spec.ts";
 import * as uapi from "../../../src/layout/index.ts";
+import { readOnlyBytes } from "./texts.ts";
 
 /** What the maps of one program vary in. */
 export interface MapShape {
@@ -25,6 +26,9 @@ export const ZERO_OFFSET = SEED_OFFSET + 64;
 /** Bytes for strings and buffers behind it. */
 export const BUFFER_OFFSET = ZERO_OFFSET + 8;
 export const BUFFER_SIZE = 192;
+/** Bytes that dynptrs read and write. */
+export const WORK_OFFSET = BUFFER_OFFSET + BUFFER_SIZE;
+export const WORK_SIZE = 64;
 
 const int: BtfType = { kind: "int", name: "int", size: 4, bits: 32, bitOffset: 0, signed: true, char: false, bool: false };
 const member = (name: string, type: number, bitOffset: number) => ({ name, type, bitOffset, bitSize: 0 });
@@ -73,9 +77,19 @@ export function mapCatalog(shape: MapShape) {
     results: {
       type: uapi.BPF_MAP_TYPE_ARRAY,
       keySize: 4,
-      valueSize: BUFFER_OFFSET + BUFFER_SIZE,
+      valueSize: WORK_OFFSET + WORK_SIZE,
       maxEntries: 1,
       flags: 0,
+    },
+    /** Formats, and texts to compare with. */
+    texts: {
+      type: uapi.BPF_MAP_TYPE_ARRAY,
+      keySize: 4,
+      valueSize: readOnlyBytes.length,
+      maxEntries: 1,
+      flags: uapi.BPF_F_RDONLY_PROG,
+      contents: readOnlyBytes,
+      frozen: true,
     },
     array: { ...keyed, type: uapi.BPF_MAP_TYPE_ARRAY },
     percpu_array: { ...keyed, type: uapi.BPF_MAP_TYPE_PERCPU_ARRAY },

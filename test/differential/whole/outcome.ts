@@ -67,16 +67,32 @@ export function contextFields(type: Type, bytes: Uint8Array): Record<string, big
   );
 }
 
+/** Letters that are shown of texts from where they part. */
+const SHOWN = 300;
+
+/** Two texts, the first value of map `results` with the statement that it belongs to. */
+function parting(ours: string, theirs: string): string {
+  if (ours.length <= SHOWN && theirs.length <= SHOWN) return `\n  ours   ${ours}\n  kernel ${theirs}`;
+  let at = 0;
+  while (ours[at] === theirs[at] && at < ours.length) at++;
+  const start = Math.max(0, at - (at % 2) - 16);
+  const byte = (at - ours.indexOf("=") - 1) >> 1;
+  const where = ` from letter ${at} on (byte ${byte} of the first value: result of statement ${byte >> 4})`;
+  return `${where}\n  ours   ${ours.slice(start, start + SHOWN)}\n  kernel ${theirs.slice(start, start + SHOWN)}`;
+}
+
 /** The first thing in which two outcomes differ, or undefined. */
 export function difference(ours: readonly RunOutcome[], theirs: readonly RunOutcome[]): string | undefined {
   for (const [index, their] of theirs.entries()) {
     const our = ours[index];
     if (our === undefined) return `run ${index} is missing`;
-    for (const part of ["result", "packet", "context"] as const) {
-      if (our[part] !== their[part]) return `run ${index}: ${part}\n  ours   ${our[part]}\n  kernel ${their[part]}`;
-    }
+    // What statements found says more than what became of it.
+    if (our.result.split(" ")[0] !== their.result.split(" ")[0]) return `run ${index}: result${parting(our.result, their.result)}`;
     for (const [name, contents] of Object.entries(their.maps)) {
-      if (our.maps[name] !== contents) return `run ${index}: map ${name}\n  ours   ${our.maps[name]}\n  kernel ${contents}`;
+      if (our.maps[name] !== contents) return `run ${index}: map ${name}${parting(our.maps[name] ?? "", contents)}`;
+    }
+    for (const part of ["result", "packet", "context"] as const) {
+      if (our[part] !== their[part]) return `run ${index}: ${part}${parting(our[part], their[part])}`;
     }
   }
   return undefined;

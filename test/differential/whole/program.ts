@@ -9,7 +9,7 @@ import type { AnyKind, Kind, Statement, Subject } from "./statement.ts";
 import { ProgramSet, type Site, Writer } from "./writer.ts";
 
 /** Statements may stand in statements so deep. */
-const MAX_DEPTH = 3;
+const MAX_DEPTH = 2;
 
 /** A set of programs, what its maps hold at first, and what it is run on. */
 export interface GeneratedSet {
@@ -65,7 +65,7 @@ class Blocks {
       .map((kind) => ({ weight: kind.weight ?? 4, arbitrary: this.#statement(kind, place, depth) }));
     if (choices.length === 0) return fc.constant([]);
     const outermost = depth === 0;
-    return fc.array(fc.oneof(...choices), { minLength: outermost ? 1 : 0, maxLength: outermost ? 10 : 4, size: "max" });
+    return fc.array(fc.oneof(...choices), { minLength: outermost ? 1 : 0, maxLength: outermost ? 10 : 3, size: "max" });
   }
 
   #statement(kind: AnyKind, place: Place, depth: number): fc.Arbitrary<Statement> {

@@ -10,6 +10,7 @@ import {
   mapCatalog,
   RESULT_SIZE,
   SEED_OFFSET,
+  WORK_OFFSET,
   ZERO_OFFSET,
 } from "./mapCatalog.ts";
 import type { Operand } from "./statement.ts";
@@ -186,6 +187,14 @@ export class Writer {
     code.store(8, 1, 0, 2);
   }
 
+  /** Folds bytes of the stack into it, a multiple of 8. Uses r0. */
+  keepStack(at: number, size: number): void {
+    for (let offset = 0; offset < size; offset += 8) {
+      this.code.load(8, 0, 10, at + offset);
+      this.keep(0);
+    }
+  }
+
   /** r7 becomes another number, made of it and r0. */
   fold(): void {
     this.code.combine(7, "^=", 0);
@@ -247,6 +256,16 @@ export class Writer {
   /** dst = the address of a byte of the map value that strings and buffers stand in. */
   sharedBuffer(dst: number, offset = 0): void {
     this.code.valueAddress(dst, 0, BUFFER_OFFSET + offset);
+  }
+
+  /** dst = the address of a byte of the map value that dynptrs write to. */
+  workBuffer(dst: number, offset: number): void {
+    this.code.valueAddress(dst, 0, WORK_OFFSET + offset);
+  }
+
+  /** dst = the address of a byte of the texts that programs cannot write. */
+  readOnly(dst: number, offset: number): void {
+    this.code.valueAddress(dst, this.set.mapIndex("texts"), offset);
   }
 
   call(helper: string): void {

@@ -1,11 +1,34 @@
 import type { ProgramTypeName } from "../../../../src/bpf/spec.ts";
 import type { AnyKind, Kind } from "../statement.ts";
 import { arithmeticKinds } from "./arithmetic.ts";
+import { checksumKinds } from "./checksum.ts";
 import { controlKinds } from "./control.ts";
+import { dynptrKinds } from "./dynptr.ts";
 import { mapKinds } from "./maps.ts";
+import { moreMapKinds } from "./moreMaps.ts";
 import { packetKinds } from "./packet.ts";
+import { ringKinds } from "./rings.ts";
+import { skbKinds } from "./skb.ts";
+import { stringKinds } from "./strings.ts";
+import { surroundingKinds } from "./surroundings.ts";
+import { tunnelKinds } from "./tunnel.ts";
+import { verdictKinds } from "./verdict.ts";
 
-export const allKinds: readonly AnyKind[] = [...arithmeticKinds, ...controlKinds, ...mapKinds, ...packetKinds];
+export const allKinds: readonly AnyKind[] = [
+  ...arithmeticKinds,
+  ...controlKinds,
+  ...mapKinds,
+  ...packetKinds,
+  ...ringKinds,
+  ...skbKinds,
+  ...tunnelKinds,
+  ...checksumKinds,
+  ...stringKinds,
+  ...verdictKinds,
+  ...dynptrKinds,
+  ...moreMapKinds,
+  ...surroundingKinds,
+];
 
 const byName = new Map(allKinds.map((kind) => [kind.name, kind]));
 if (byName.size !== allKinds.length) throw new Error("two kinds have one name");

@@ -128,10 +128,7 @@ export const packetKinds: readonly AnyKind[] = [
           code.set(4, length);
           out.call(load);
           out.keep(0);
-          for (let word = 0; word < 32; word += 8) {
-            code.load(8, 0, 10, buffer + word);
-            out.keep(0);
-          }
+          out.keepStack(buffer, 32);
           out.fold();
         },
       }),
