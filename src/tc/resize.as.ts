@@ -129,11 +129,14 @@ export function skbCloseGap(skb: u32, offset: u32, length: u32): i32 {
 /** Length of an IPv6 header less that of an IPv4 header. */
 const HEADER_DIFFERENCE: u32 = 20;
 const SKB_GSO_TCPV4: u32 = 1;
+const SKB_GSO_DODGY: u32 = 1 << 1;
 const SKB_GSO_TCPV6: u32 = 1 << 4;
 
+/** The segments are those of the other protocol from here on, and their headers are to be looked at again. gso_segs stays as it was, measured on Linux 6.18. */
 function swapGsoType(skb: u32, from: u32, to: u32): void {
+  if (!skbIsGso(skb)) return;
   const type = load<u32>(skb, SkBuff_gso_type);
-  if (skbIsGso(skb) && (type & from) != 0) store<u32>(skb, (type & ~from) | to, SkBuff_gso_type);
+  store<u32>(skb, ((type & from) != 0 ? (type & ~from) | to : type) | SKB_GSO_DODGY, SkBuff_gso_type);
 }
 
 /** bpf_skb_change_proto: makes room for an IPv6 header where an IPv4 one was, or the reverse; the program writes it. */

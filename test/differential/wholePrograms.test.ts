@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { openKernel } from "../../src/kernel/index.ts";
 import { Campaign } from "./whole/campaign.ts";
+import { makeLive } from "./whole/network.ts";
 
 const opened = openKernel();
 const why = opened.ok ? "" : ` (skipped: ${opened.problem.message})`;
@@ -18,13 +19,16 @@ const seconds = Number(process.env.XDPLANE_SECONDS ?? 3600);
 
 live(
   `${programs} generated sets of programs do what they do in the live kernel (from seed ${first})${why}`,
-  () => {
+  async () => {
     if (!opened.ok) throw new Error(opened.problem.message);
     // Test runs take place on the CPU that they are asked for on; per-CPU values of CPU 0 are compared with those of simulated CPU 0.
     execFileSync("taskset", ["-cp", "0", String(process.pid)], { stdio: "ignore" });
     const campaign = new Campaign(opened.value, 2);
     const end = performance.now() + seconds * 1000;
-    for (let index = 0; index < programs && performance.now() < end; index++) campaign.try(first + index);
+    await opened.value.inNetworkNamespace(() => {
+      makeLive();
+      for (let index = 0; index < programs && performance.now() < end; index++) campaign.try(first + index);
+    });
     process.stdout.write(`${campaign.summary()}\n${campaign.coverage.text()}\n`);
     const file = process.env.XDPLANE_COVERAGE;
     if (file !== undefined) {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { EINVAL, ENOTSUPP, PACKET_MULTICAST, PACKET_OTHERHOST } from "../../src/layout/index.ts";
+import { EINVAL, ENOTSUPP, PACKET_MULTICAST, PACKET_OTHERHOST, SkBuff } from "../../src/layout/index.ts";
 import { udp } from "../../src/packet/index.ts";
 import { HelperBench } from "../helperBench.ts";
 
@@ -44,6 +44,15 @@ test("change_proto opens 20 bytes behind the MAC header for IPv6 and closes them
   expect(bench.field(skb, "protocol")).toBe(big(0x86dd));
   expect(bench.call("skbChangeProto", skb, big(0x0800), 0n)).toBe(0);
   expect(bench.skbBytes(skb)).toEqual(bytes);
+});
+
+test("change_proto marks the segments of a GSO skb as ones whose headers are to be looked at again", () => {
+  const bench = new HelperBench();
+  const skb = bench.skb(frame(0x0800, 64), bench.addDevice(1));
+  SkBuff.write(bench.memory.view, skb, "gso_size", 100);
+  SkBuff.write(bench.memory.view, skb, "gso_segs", 7);
+  expect(bench.call("skbChangeProto", skb, big(0x86dd), 0n)).toBe(0);
+  expect([bench.field(skb, "gso_type"), bench.field(skb, "gso_segs")]).toEqual([2, 7]);
 });
 
 test("a received skb knows whom the frame is for, and its protocol", () => {

@@ -1,7 +1,7 @@
 import type { MapSpec } from "../../../src/bpf/spec.ts";
 import { verify } from "../../../src/bpf/verifier/index.ts";
 import { programTypes } from "../../../src/dataplane/programTypes.ts";
-import { layOutLoopback, TcTestRun, XdpTestRun } from "../../../src/lab/testRun/index.ts";
+import { TcTestRun, XdpTestRun } from "../../../src/lab/testRun/index.ts";
 import { CpuBlock } from "../../../src/layout/index.ts";
 import {
   type BpfMap,
@@ -20,6 +20,7 @@ import {
 } from "../../../src/runtime/index.ts";
 import { applyEntries, applyFirstContents, INNER_ENTRIES, INNER_KEYS, readingOf, type UserSide } from "./contents.ts";
 import { packetBytes } from "./input.ts";
+import { layOutSimulated } from "./network.ts";
 import { contextText, hex, type RunOutcome, type SetOutcome } from "./outcome.ts";
 import type { AssembledSet, GeneratedSet } from "./program.ts";
 
@@ -48,7 +49,7 @@ export class SimulatedMachine {
     const runtime = this.#runtime;
     memory.reset();
     const cpus = createCpus(memory, { count: this.#cpus });
-    const network = layOutLoopback(memory);
+    const network = layOutSimulated(memory);
     for (const block of cpus.blocks) CpuBlock.write(memory.view, block, "network", network.namespace);
     (runtime.exports.cpu as WebAssembly.Global).value = cpus.blocks[0];
     const host = new MapHost(memory, runtime, cpus);

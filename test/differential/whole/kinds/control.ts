@@ -6,9 +6,12 @@ import type { Writer } from "../writer.ts";
 /** Entries of the PROG_ARRAY that lead to programs, and one that is empty, and one that does not exist. */
 const TAIL_INDEX = 4;
 
+/** Bytes of struct bpf_iter_num and bpf_iter_bits. kernel/bpf/bpf_iter.c, kernel/bpf/helpers.c. */
+const ITERATOR_SIZES = { num: 8, bits: 16 } as const;
+
 function writeIterator(out: Writer, name: "num" | "bits", begin: (at: number) => void, body: () => void): void {
   const { code } = out;
-  const at = out.stack(8);
+  const at = out.stack(ITERATOR_SIZES[name]);
   const [again, end] = [code.label(), code.label()];
   begin(at);
   out.keep(0);
@@ -168,7 +171,7 @@ export const controlKinds: readonly AnyKind[] = [
     weight: 2,
     params: fc.record({ words: fc.constantFrom(0, 1, 1, 2, 600), bits: fc.array(fc.nat({ max: 127 }), { maxLength: 4 }) }),
     covers: () => ["bpf_iter_bits_new", "bpf_iter_bits_next", "bpf_iter_bits_destroy"],
-    stack: 24,
+    stack: 32,
     bodies: 1,
     write(out, { words, bits }, [body]) {
       const { code } = out;

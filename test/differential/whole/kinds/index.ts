@@ -6,6 +6,7 @@ import { controlKinds } from "./control.ts";
 import { dynptrKinds } from "./dynptr.ts";
 import { mapKinds } from "./maps.ts";
 import { moreMapKinds } from "./moreMaps.ts";
+import { networkKinds } from "./network.ts";
 import { packetKinds } from "./packet.ts";
 import { ringKinds } from "./rings.ts";
 import { skbKinds } from "./skb.ts";
@@ -28,6 +29,7 @@ export const allKinds: readonly AnyKind[] = [
   ...dynptrKinds,
   ...moreMapKinds,
   ...surroundingKinds,
+  ...networkKinds,
 ];
 
 const byName = new Map(allKinds.map((kind) => [kind.name, kind]));

@@ -159,6 +159,19 @@ export const packetKinds: readonly AnyKind[] = [
     ];
   }),
   defineKind({
+    name: "bpf_xdp_pull_data",
+    subject: "packet",
+    type: "xdp",
+    params: fc.oneof(fc.nat({ max: 200 }), fc.nat({ max: 4000 })),
+    covers: () => ["bpf_xdp_pull_data"],
+    write(out, length) {
+      out.code.copy(1, 6);
+      out.code.set(2, length);
+      out.kfunc("bpf_xdp_pull_data");
+      out.keep(0);
+    },
+  }),
+  defineKind({
     name: "bpf_xdp_get_buff_len",
     subject: "packet",
     type: "xdp",

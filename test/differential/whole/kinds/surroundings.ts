@@ -20,6 +20,25 @@ export const surroundingKinds: readonly AnyKind[] = [
     { name: "bpf_ktime_get_coarse_ns", subject: "surroundings", forgets: true, weight: 1 },
     { name: "bpf_ktime_get_tai_ns", subject: "surroundings", forgets: true, weight: 1 },
     { name: "bpf_jiffies64", subject: "surroundings", forgets: true, weight: 1 },
+    // Here the current task is the CPU's idle task, in a test run it is who asked for it; numbers of sockets and namespaces are the machine's own.
+    { name: "bpf_get_current_pid_tgid", subject: "surroundings", forgets: true, weight: 1 },
+    { name: "bpf_get_current_uid_gid", subject: "surroundings", forgets: true, weight: 1 },
+    { name: "bpf_get_current_cgroup_id", subject: "surroundings", forgets: true, weight: 1 },
+    { name: "bpf_get_current_ancestor_cgroup_id", subject: "surroundings", forgets: true, weight: 1, args: [constants(0, 1)] },
+    { name: "bpf_get_netns_cookie", subject: "surroundings", type: "sched_cls", context: true, forgets: true, weight: 1 },
+    { name: "bpf_get_socket_cookie", subject: "surroundings", type: "sched_cls", context: true, forgets: true, weight: 1 },
+    { name: "bpf_get_socket_uid", subject: "surroundings", type: "sched_cls", context: true, forgets: true, weight: 1 },
+    { name: "bpf_skb_cgroup_id", subject: "surroundings", type: "sched_cls", context: true, forgets: true, weight: 1 },
+    {
+      name: "bpf_skb_ancestor_cgroup_id",
+      subject: "surroundings",
+      type: "sched_cls",
+      context: true,
+      forgets: true,
+      weight: 1,
+      args: [constants(0, 1)],
+    },
+    { name: "bpf_skb_cgroup_classid", subject: "surroundings", type: "sched_cls", context: true, weight: 1 },
     { name: "bpf_get_prandom_u32", subject: "surroundings", forgets: true, weight: 1 },
   ]),
   ...sections.map(([begin, end]) =>
@@ -118,6 +137,136 @@ export const surroundingKinds: readonly AnyKind[] = [
       out.call("bpf_perf_event_read_value");
       out.keep(0);
       out.keepStack(at, 24);
+    },
+  }),
+  defineKind({
+    name: "bpf_get_branch_snapshot",
+    subject: "surroundings",
+    weight: 1,
+    params: fc.constantFrom(0, 1),
+    covers: () => ["bpf_get_branch_snapshot"],
+    stack: 24,
+    write(out, flags) {
+      const { code } = out;
+      const at = out.buffer(24, 3);
+      code.frame(1, at);
+      code.set(2, 24);
+      code.set(3, flags);
+      out.call("bpf_get_branch_snapshot");
+      out.keep(0);
+      out.keepStack(at, 24);
+    },
+  }),
+  defineKind({
+    name: "bpf_get_ns_current_pid_tgid",
+    subject: "surroundings",
+    weight: 1,
+    params: fc.record({ device: fc.constantFrom(0, 5), inode: fc.nat({ max: 9 }), size: fc.constantFrom(8, 4) }),
+    covers: () => ["bpf_get_ns_current_pid_tgid, no such namespace"],
+    stack: 8,
+    write(out, { device, inode, size }) {
+      const { code } = out;
+      const at = out.buffer(8, 3);
+      code.set(1, device);
+      code.set(2, inode);
+      code.frame(3, at);
+      code.set(4, size);
+      out.call("bpf_get_ns_current_pid_tgid");
+      out.keep(0);
+      out.keepStack(at, 8);
+    },
+  }),
+  defineKind({
+    name: "bpf_get_current_comm",
+    subject: "surroundings",
+    weight: 1,
+    params: fc.integer({ min: 1, max: 16 }),
+    covers: () => ["bpf_get_current_comm"],
+    stack: 16,
+    write(out, size) {
+      const { code } = out;
+      code.frame(1, out.buffer(16, 3));
+      code.set(2, size);
+      out.call("bpf_get_current_comm");
+      out.keep(0);
+    },
+  }),
+  defineKind({
+    name: "bpf_skb_get_xfrm_state",
+    subject: "skb",
+    type: "sched_cls",
+    weight: 2,
+    params: fc.record({ index: fc.nat({ max: 2 }), size: fc.constantFrom(28, 28, 24), flags: fc.constantFrom(0, 0, 1) }),
+    covers: () => ["bpf_skb_get_xfrm_state, none"],
+    stack: 32,
+    write(out, { index, size, flags }) {
+      const { code } = out;
+      const at = out.buffer(32, 3);
+      code.copy(1, 6);
+      code.set(2, index);
+      code.frame(3, at);
+      code.set(4, size);
+      code.set(5, flags);
+      out.call("bpf_skb_get_xfrm_state");
+      out.keep(0);
+      out.keepStack(at, 32);
+    },
+  }),
+  ...(["ipv4", "ipv6"] as const).map((version) =>
+    defineKind({
+      name: `bpf_tcp_raw_check_syncookie_${version}`,
+      subject: "surroundings",
+      weight: 1,
+      params: fc.nat({ max: 0xffff }),
+      covers: () => [`bpf_tcp_raw_check_syncookie_${version}, a wrong one`],
+      stack: 64,
+      write(out, seed) {
+        const { code } = out;
+        const at = out.buffer(64, seed);
+        code.frame(1, at);
+        code.frame(2, at + 40);
+        out.call(`bpf_tcp_raw_check_syncookie_${version}`);
+        out.keep(0);
+      },
+    }),
+  ),
+  ...(["ipv4", "ipv6"] as const).map((version) =>
+    defineKind({
+      name: `bpf_tcp_raw_gen_syncookie_${version}`,
+      subject: "surroundings",
+      weight: 1,
+      params: fc.record({ seed: fc.nat({ max: 0xffff }), length: fc.constantFrom(20, 24, 16) }),
+      covers: () => [`bpf_tcp_raw_gen_syncookie_${version}`],
+      stack: 64,
+      write(out, { seed, length }) {
+        const { code } = out;
+        const at = out.buffer(64, seed);
+        code.frame(1, at);
+        code.frame(2, at + 40);
+        code.set(3, length);
+        out.call(`bpf_tcp_raw_gen_syncookie_${version}`);
+        // The cookie is made with the kernel's secret; the segment size beside it is not, nor is an error.
+        code.change(0, ">>=", 32);
+        out.keep(0);
+      },
+    }),
+  ),
+  defineKind({
+    name: "bpf_trace_printk",
+    subject: "surroundings",
+    weight: 1,
+    params: fc.record({ value: anyOperand, long: fc.boolean() }),
+    covers: () => ["bpf_trace_printk"],
+    stack: 8,
+    write(out, { value, long }) {
+      const { code } = out;
+      const at = out.stack(8);
+      out.bytes(at, new TextEncoder().encode(long ? "n=%d xy\0" : "n=%x\0\0\0\0"));
+      code.frame(1, at);
+      code.set(2, 8);
+      out.operand(3, value);
+      out.call("bpf_trace_printk");
+      out.keep(0);
     },
   }),
   defineKind({
