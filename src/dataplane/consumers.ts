@@ -1,17 +1,10 @@
-import { type Btf, decodePlain, sizeOfType } from "../bpf/btf/index.ts";
+import { decodePlain } from "../bpf/btf/index.ts";
 import { BPF_MAP_TYPE_PERF_EVENT_ARRAY, BPF_MAP_TYPE_RINGBUF, mapTypeName } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import { type BpfMap, closePerfBuffer, openPerfBuffer, ringLost, type SimulatedMemory } from "../runtime/index.ts";
 import { problems } from "./problems.ts";
+import { type RecordType, recordType } from "./recordType.ts";
 import { emptyRings, type ListenedRing, type RingBatch, unpack, type WindowRecords } from "./ringRecords.ts";
-
-/** How records become values. */
-export interface RecordType {
-  /** Name of a struct, union or typedef of the object: records are read by it, and what is longer is cut. Without one a record is its bytes. */
-  readonly type?: string;
-  /** Types to look it up in; the map's own object's unless said. */
-  readonly btf?: Btf;
-}
 
 export interface RingBufferOptions<T> extends RecordType {
   /** Called for each record, in the order in which programs reserved them. Without it records wait for the iterator. */
@@ -193,21 +186,17 @@ function checkKind(map: BpfMap, type: number): void {
   throw new ProblemError(problems.ring_kind({ map: map.name, type: mapTypeName(map.type), expected: mapTypeName(type) }));
 }
 
-function decoder<T>(map: BpfMap, { type, btf = map.spec.btf }: RecordType): (record: Uint8Array) => T {
+function decoder<T>(map: BpfMap, { type, ...place }: RecordType): (record: Uint8Array) => T {
   // A record is a view of its window's: a copy of its own does not keep the others alive.
   if (type === undefined) return (record) => record.slice() as T;
-  const id = btf?.types.findIndex((one) => "name" in one && one.name === type && isData(one.kind)) ?? -1;
-  if (btf === undefined || id < 0) throw new ProblemError(problems.record_type({ map: map.name, type }));
-  const expected = sizeOfType(btf, id);
+  const { btf, id, size } = recordType(map, { type, ...place });
   return (record) => {
-    if (record.length < expected) throw new ProblemError(problems.record_short({ map: map.name, given: record.length, type, expected }));
-    const decoded = decodePlain(btf, id, record.subarray(0, expected), map.name);
+    if (record.length < size) throw new ProblemError(problems.record_short({ map: map.name, given: record.length, type, expected: size }));
+    const decoded = decodePlain(btf, id, record.subarray(0, size), map.name);
     if (!decoded.ok) throw new ProblemError(decoded.problem);
     return decoded.value as T;
   };
 }
-
-const isData = (kind: string): boolean => ["struct", "union", "typedef", "int", "enum", "enum64"].includes(kind);
 
 /** What was given and not yet taken. */
 class RecordQueue<T> {

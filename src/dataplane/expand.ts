@@ -32,8 +32,14 @@ export interface ExpandedOutcome {
 
 const SECOND = 1_000_000_000n;
 
+/** When a packet was captured, by its descriptor: nanoseconds since 1970, and as outcomes have it. */
+export function timeOf(view: DataView, packet: number): { readonly timeNs: bigint; readonly ts: string | null } {
+  const timeNs = view.getBigInt64(packet + PacketDescriptor.at.ts_ns, true);
+  return { timeNs, ts: (PacketDescriptor.read(view, packet, "flags") & PACKET_FLAG_NO_TIME) === 0 ? secondsText(timeNs) : null };
+}
+
 /** Seconds with nine decimals of signed nanoseconds since 1970. */
-export function secondsText(ns: bigint): string {
+function secondsText(ns: bigint): string {
   const magnitude = ns < 0n ? -ns : ns;
   return `${ns < 0n ? "-" : ""}${magnitude / SECOND}.${String(magnitude % SECOND).padStart(9, "0")}`;
 }
@@ -96,14 +102,14 @@ export class RecordReader {
     // A copy that failed half way was taken back.
     if (fate === undefined) return;
     const packet = read("packet");
-    const timeNs = view.getBigInt64(packet + PacketDescriptor.at.ts_ns, true);
+    const { timeNs, ts } = timeOf(view, packet);
     const id = Number(PacketDescriptor.readBig(view, packet, "id"));
     const copy = read("copy");
     const queue = this.#layout.queues[read("queue")]!;
     const outLength = read("out_length");
     const outcome: Outcome = {
       id: copy === 0 ? id : `${id}.${copyPath(copy)}`,
-      ts: (PacketDescriptor.read(view, packet, "flags") & PACKET_FLAG_NO_TIME) === 0 ? secondsText(timeNs) : null,
+      ts,
       dev: this.#names.device(queue.device),
       queue: queue.index,
       cpu: read("cpu"),

@@ -1,4 +1,4 @@
-export type { PerfBuffer, PerfBufferOptions, PerfEvent, RecordType, RingBuffer, RingBufferOptions } from "./consumers.ts";
+export type { PerfBuffer, PerfBufferOptions, PerfEvent, RingBuffer, RingBufferOptions } from "./consumers.ts";
 export { Dataplane, type DataplaneDevice, type DataplaneOptions } from "./dataplane.ts";
 export type { ExpandedOutcome } from "./expand.ts";
 export type { ProgramInfo } from "./info.ts";
@@ -7,6 +7,7 @@ export { LoadedObject } from "./loadedObject.ts";
 export { type ContentsPlace, dumpMap, fillMap } from "./mapContents.ts";
 export type { Fate, Outcome, OutcomeStep } from "./outcome.ts";
 export type { OpenPool, WorkerPool, WorkerThread } from "./pool.ts";
+export { type FoundRecordType, type RecordType, recordType } from "./recordType.ts";
 export type { FateCount, ProgramResult, QueueResult, RunResult, TrapResult } from "./result.ts";
 export type { FinishedWindow, RunOptions } from "./run.ts";
 export { type Globals, isTyped, openSkeleton, type Skeleton, sectionProperty } from "./skeleton.ts";

@@ -1,4 +1,4 @@
-import { CpuBlock, SteerState, WindowSlot } from "../layout/index.ts";
+import { CpuBlock, PacketDescriptor, SteerState, WindowSlot } from "../layout/index.ts";
 import type { Device } from "../nic/index.ts";
 import type { PacketSource } from "../packet/index.ts";
 import { ProblemError } from "../problem/index.ts";
@@ -6,7 +6,7 @@ import type { LoadedProgram, PortableProgram, RuntimeInstance, SimulatedMemory }
 import type { Consumers } from "./consumers.ts";
 import { Control, runWindow } from "./control.ts";
 import { CpuRunner, type TrapCount } from "./cpuRunner.ts";
-import { type ExpandedOutcome, type RecordNames, RecordReader } from "./expand.ts";
+import { type ExpandedOutcome, type RecordNames, RecordReader, timeOf } from "./expand.ts";
 import { INTERFACE_LIMIT, type MachineLayout } from "./machine.ts";
 import type { PacketFilter } from "./packetFilter.ts";
 import type { OpenPool } from "./pool.ts";
@@ -52,6 +52,8 @@ export interface FinishedWindow {
   /** Packets in it, and in the run with it. */
   readonly packets: number;
   readonly total: number;
+  /** Its last packet, or the last before it: number and time as its outcome has them. Null before the first packet. */
+  readonly last: { readonly id: number; readonly ts: string | null } | null;
 }
 
 export interface RunPlace {
@@ -105,6 +107,7 @@ export class Run {
   #onWindow: RunOptions["onWindow"];
   /** Windows and packets that were handed over so far. */
   #done = { windows: 0, packets: 0 };
+  #last: FinishedWindow["last"] = null;
   #inline: CpuRunner | undefined;
   #unrecordedCopies = 0;
   #workers: Workers | undefined;
@@ -140,7 +143,15 @@ export class Run {
     const packets = WindowSlot.read(memory.view, slot, "count");
     const number = this.#done.windows++;
     this.#done.packets += packets;
-    this.#onWindow?.({ number, packets, total: this.#done.packets });
+    if (this.#onWindow === undefined) return;
+    if (packets > 0) this.#last = this.#lastOf(slot, packets);
+    this.#onWindow({ number, packets, total: this.#done.packets, last: this.#last });
+  }
+
+  #lastOf(slot: number, packets: number): FinishedWindow["last"] {
+    const { view } = this.#place.memory;
+    const packet = WindowSlot.read(view, slot, "descriptors") + (packets - 1) * PacketDescriptor.size;
+    return { id: Number(PacketDescriptor.readBig(view, packet, "id")), ts: timeOf(view, packet).ts };
   }
 
   #collectRecords(): void {

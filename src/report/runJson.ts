@@ -6,10 +6,12 @@ interface Holdings {
   readonly maps: Readonly<Record<string, unknown>> | null;
   /** Tracked connections, a line each. */
   readonly connections: readonly string[] | null;
+  /** Records that were read from rings, and that found no room, by map. */
+  readonly events: Readonly<Record<string, { readonly read: number; readonly lost: number }>> | null;
 }
 
 /** What `replay --json` prints: the run's result with times as strings (they exceed 2^53), the programs as loaded, and what was asked for of the rest. */
-export function runJson(result: RunResult, programs: readonly LoadedLine[], { maps, connections }: Holdings): string {
+export function runJson(result: RunResult, programs: readonly LoadedLine[], { maps, connections, events }: Holdings): string {
   const { firstNs, lastNs, elapsedNs, unrecordedCopies, ...rest } = result;
   const document = {
     ...rest,
@@ -28,6 +30,7 @@ export function runJson(result: RunResult, programs: readonly LoadedLine[], { ma
     })),
     ...(maps === null ? {} : { maps }),
     ...(connections === null ? {} : { connections }),
+    ...(events === null ? {} : { events }),
   };
   return `${JSON.stringify(document, bigintAsString, 2)}\n`;
 }

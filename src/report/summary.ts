@@ -178,17 +178,20 @@ function traceLines({ trace }: RunResult): string {
   return shown.join("") + (more > 0 ? ` … ${count(more)} more lines of bpf_trace_printk\n` : "");
 }
 
-/** What a map holds in the end: entries in use of those it has room for, or records that programs wrote and nobody read. */
+/** What a map holds in the end: entries in use of those it has room for, or records that programs wrote and nobody read, or how many were read. */
 export type MapFilling =
   | { readonly name: string; readonly used: number; readonly limit: number }
-  | { readonly name: string; readonly records: number; readonly lost: number };
+  | { readonly name: string; readonly records: number; readonly lost: number }
+  | { readonly name: string; readonly read: number; readonly lost: number };
 
 /** How full the maps are: backends 12/512 · events 40 records, 3 lost. Empty without maps. */
 export function mapLines(maps: readonly MapFilling[], width = 120): string {
   if (maps.length === 0) return "";
   const items = maps.map((map) => {
     if ("used" in map) return `${map.name} ${count(map.used)}/${count(map.limit)}`;
-    return `${map.name} ${count(map.records)} ${plural(map.records, "record")}${map.lost > 0 ? `, ${count(map.lost)} lost` : ""}`;
+    const lost = map.lost > 0 ? `, ${count(map.lost)} lost` : "";
+    if ("read" in map) return `${map.name} ${count(map.read)} ${plural(map.read, "record")} read${lost}`;
+    return `${map.name} ${count(map.records)} ${plural(map.records, "record")}${lost}`;
   });
   return `\n${wrap(" maps  ", items, width)}`;
 }

@@ -6,6 +6,24 @@ import { commandLine } from "../../src/cli/commandLine.node.ts";
 /** What stands behind a command's help. */
 const notes: ReadonlyMap<string, readonly string[]> = new Map([
   [
+    "replay",
+    [
+      "`--events` listens to all ring buffers and perf event arrays of the objects, as a loader would; without it nobody listens. Rings are read at the end of every window of packets (at most 4,096,",
+      "or a millisecond of the capture), so that what finds no room depends on the packets alone. A line a record, a line a loss:",
+      "",
+      "```json",
+      '{"map":"samples","cpu":1,"after":53,"ts":"1767225600.001068105","data":"7571c030…","type":"event","value":{"length":76,"label":"dns"}}',
+      '{"map":"samples","cpu":1,"after":4000,"ts":"1767225600.001068105","lost":12}',
+      '{"map":"events","lost":3}',
+      "```",
+      "",
+      "`after` and `ts` are the number and the time of the last packet before the ring was read, as `--jsonl` has them (records themselves bear no time); `cpu` is that of a perf ring. `data` is in",
+      "hexadecimal; of perf samples it ends with the zeros that fill them up. `type` and `value` come with `--event-type`, for records that are long enough; numbers beyond 2^53 are text.",
+      "Of a ring buffer the records that found no room are known in the end only.",
+      "",
+    ],
+  ],
+  [
     "conformance",
     [
       "The [bpf_conformance](https://github.com/Alan-Jowett/bpf_conformance) suite starts its plugin as `PLUGIN [MEMORY] [OPTIONS]`, so a script of one line is one:",

@@ -20,6 +20,7 @@ import { ObjectOpener, type ObjectOptions, objectOptions } from "../options/obje
 import { problems } from "../options/problems.ts";
 import { readConnections, readXfrmStates } from "../options/tables.node.ts";
 import { startProgress } from "../progress.node.ts";
+import { EventOutput } from "../replay/events.node.ts";
 import { OutcomeOutputs } from "../replay/outputs.node.ts";
 import { ReplayPrograms } from "../replay/programs.node.ts";
 import { attachments, dataplaneDevices, neighbours, routes, sockets } from "../replay/request.ts";
@@ -47,6 +48,9 @@ interface Options extends ObjectOptions {
   readonly json?: true;
   readonly jsonl?: string;
   readonly output?: string;
+  readonly events?: string;
+  readonly eventType: readonly string[];
+  readonly perfPages: number;
 }
 
 /** A capture is held in memory for --repeat up to this size, unpacked. */
@@ -98,6 +102,12 @@ export function registerReplay(program: Command): void {
     .option("-o, --output <file>", "write a pcapng file with every packet's final bytes, verdicts and fate")
     .option("--json", "print the summary as one JSON object")
     .option("--jsonl <file>", "write one line of JSON a packet; - for standard output")
+    .option(
+      "--events <file>",
+      "listen to the programs' ring buffers and perf event arrays and write one line of JSON a record; - for standard output",
+    )
+    .option("--event-type <type>", "read the records as this type of their object too: TYPE, or MAP=TYPE; repeatable", list, [])
+    .option("--perf-pages <n>", "pages of each CPU's ring of a perf event array", wholeNumber("--perf-pages", 1, 16384), 64)
     .option("--filter <expr>", "take only packets that match: an expression, or @FILE with one or with what tcpdump -ddd prints")
     .option("--repeat <n>", "replay the capture so often", wholeNumber("--repeat", 1, 1e9), 1)
     .option("--as-ethernet", "give packets that are not Ethernet (raw IP, Linux cooked, null) an Ethernet header")
@@ -108,7 +118,7 @@ export function registerReplay(program: Command): void {
 }
 
 async function replay(path: string, deviceOptions: DeviceOptions, options: Options): Promise<void> {
-  if (options.json && options.jsonl === "-") throw new ProblemError(problems.option_both_standard_output());
+  checkStandardOutput(options);
   const requests = deviceOptions.finish();
   const devices = dataplaneDevices(requests, undefined);
   const deterministic = options.deterministic ?? false;
@@ -137,6 +147,7 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
   opener.checkSettings();
   const filter = options.filter === undefined ? undefined : loadFilter(dataplane, options.filter);
   for (const request of options.map.flatMap(readMapOption)) programs.fill(request);
+  const events = listen(dataplane, programs, options);
 
   const input = path === "-" ? await throughPcapParser(bytesFromStream(process.stdin)) : bytesFromFile(path);
   const source = await openCapture(dataplane.memory, input, {
@@ -148,21 +159,23 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
     resident: options.repeat > 1 ? RESIDENT_LIMIT : 0,
   });
   if (source.problem !== null && source.format.startsWith("other")) throw new ProblemError(inFile(source.problem, path));
-  const human = options.json === undefined && options.jsonl !== "-";
+  const human = options.json === undefined && options.jsonl !== "-" && options.events !== "-";
   if (human) process.stdout.write(`${loadedLines(programs.lines)}${programs.lines.length > 0 ? "\n" : ""}`);
   const outputs = new OutcomeOutputs({
     ...(options.jsonl === undefined ? {} : { jsonl: options.jsonl }),
     ...(options.output === undefined ? {} : { capture: options.output }),
     application: `xdplane ${packageJson.version}`,
   });
-  const result = await run(dataplane, source, outputs, input.size ?? 0, { ...options, loaded: filter });
+  const result = await run(dataplane, source, { outputs, events }, input.size ?? 0, { ...options, loaded: filter });
 
   const maps = options.dumpMaps ? programs.dump() : null;
   const connections = options.dumpConntrack ? dataplane.connections().map(({ text }) => text) : null;
-  if (options.json) process.stdout.write(runJson(result, programs.lines, { maps, connections }));
+  const heard = events?.figures ?? new Map();
+  const read = events === undefined ? null : programs.figures(heard);
+  if (options.json) process.stdout.write(runJson(result, programs.lines, { maps, connections, events: read }));
   // A capture of which nothing could be read has no summary, only its fault.
   else if (human && (result.packets > 0 || source.problem === null)) {
-    process.stdout.write(summaryText(result, lineWidth()) + mapLines(programs.fillings(), lineWidth()));
+    process.stdout.write(summaryText(result, lineWidth()) + mapLines(programs.fillings(heard), lineWidth()));
     if (connections !== null) process.stdout.write(`\n${connections.map((text) => `${text}\n`).join("")}`);
     if (maps !== null) process.stdout.write(`\n${mapContentsText(maps)}`);
   }
@@ -181,7 +194,7 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
 async function run(
   dataplane: Dataplane,
   source: CaptureSource,
-  outputs: OutcomeOutputs,
+  { outputs, events }: { readonly outputs: OutcomeOutputs; readonly events: EventOutput | undefined },
   size: number,
   { repeat, direction, padSnapped, loaded }: Options & { readonly loaded: LoadedProgram | undefined },
 ): Promise<RunResult> {
@@ -206,16 +219,33 @@ async function run(
       keepBytes: outputs.wantsBytes,
       onProgress: (packets, bytes) => progress.update(bytes, packets),
       ...(outputs.wanted ? { onOutcome: (expanded) => outputs.write(expanded) } : {}),
+      ...(events === undefined ? {} : { onWindow: (window) => events.finished(window) }),
     });
   } finally {
     progress.stop();
-    outputs.close();
+    try {
+      outputs.close();
+    } finally {
+      events?.close();
+    }
     process.off("SIGINT", interrupt);
     process.off("SIGTERM", interrupt);
     // Closing waits for the bytes that were asked for, which may never come.
     if (stop.signal.aborted) process.stdin.destroy();
     await source.close();
   }
+}
+
+/** At most one of what is asked for goes to standard output, where the summary of a run that asks for none goes. */
+function checkStandardOutput({ json, jsonl, events }: Options): void {
+  const asked = { "--json": json === true, "--jsonl -": jsonl === "-", "--events -": events === "-" };
+  const [first, second] = Object.entries(asked).flatMap(([option, given]) => (given ? [option] : []));
+  if (second !== undefined) throw new ProblemError(problems.option_both_standard_output({ first: first!, second }));
+}
+
+function listen(dataplane: Dataplane, programs: ReplayPrograms, { events, eventType, perfPages }: Options): EventOutput | undefined {
+  if (events === undefined) return undefined;
+  return new EventOutput(dataplane, programs.maps(), { file: events, types: eventType, pages: perfPages });
 }
 
 /** The filter as eBPF, ready to run. Packets have an Ethernet header by then, whatever the capture's link type. */

@@ -49,6 +49,11 @@ export const problems = defineProblems({
     message: "no case was run: {files} hold none {which}",
     hint: "without --feature the table names the features that the cases use",
   },
+  event_ring: {
+    message: "--event-type {option}: no object has such a ring buffer or perf event array",
+    hint: "the rings are {names}; --event-type MAP=TYPE, or --event-type TYPE for all",
+    exit: 2,
+  },
   map_unknown: {
     message: "no object has a map {map}",
     hint: "the maps are {names}",
@@ -71,8 +76,8 @@ export const problems = defineProblems({
     hint: "name a file that clang --target=bpf has made, as FILE.o or FILE.o:PROGRAM",
   },
   option_both_standard_output: {
-    message: "--json and --jsonl - both write to standard output",
-    hint: "give --jsonl a file",
+    message: "{first} and {second} both write to standard output",
+    hint: "give one of them a file, or leave it out",
     exit: 2,
   },
   program_unbuilt: {

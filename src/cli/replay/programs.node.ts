@@ -6,9 +6,11 @@ import { type ContentsPlace, type Dataplane, dumpMap, fillMap, type LoadedObject
 import { fileFault } from "../../problem/fileFault.node.ts";
 import { ProblemError, type Result } from "../../problem/index.ts";
 import type { LoadedLine, MapFilling } from "../../report/index.ts";
+import type { BpfMap } from "../../runtime/index.ts";
 import type { MapContentsRequest } from "../options/mapContents.node.ts";
 import type { ObjectOpener } from "../options/objects.node.ts";
 import { problems } from "../options/problems.ts";
+import type { NamedMap, RingFigures } from "./events.node.ts";
 import type { Attachment } from "./request.ts";
 
 /** The objects of a replay: each file is opened once, so that its programs share its maps. */
@@ -80,23 +82,34 @@ export class ReplayPrograms {
 
   /** Contents of all maps by name; those of objects that share a name carry the object's too. */
   dump(): Record<string, unknown> {
-    const dumped: Record<string, unknown> = {};
-    const seen = new Set<unknown>();
-    for (const [path, { loaded }] of this.#objects) {
-      for (const map of loaded.maps.filter((one) => !seen.has(one) && seen.add(one)))
-        dumped[map.name in dumped ? `${basename(path)}:${map.name}` : map.name] = dumpMap(map);
-    }
-    return dumped;
+    return Object.fromEntries(this.maps().map(({ name, map }) => [name, dumpMap(map)]));
   }
 
-  /** What each map holds in the end, for the summary. */
-  fillings(): MapFilling[] {
-    const maps = new Set([...this.#objects.values()].flatMap(({ loaded }) => loaded.maps));
-    return [...maps].map((map) =>
-      map.records === undefined
-        ? { name: map.name, used: map.used, limit: map.spec.maxEntries }
-        : { name: map.name, records: map.records.length, lost: map.lost },
-    );
+  /** All maps, each once, with the name that it is shown by: where objects share one, all but the first's carry the object's too. */
+  maps(): NamedMap[] {
+    const named = new Map<string, BpfMap>();
+    const seen = new Set<BpfMap>();
+    for (const [path, { loaded }] of this.#objects) {
+      for (const map of loaded.maps.filter((one) => !seen.has(one) && seen.add(one)))
+        named.set(named.has(map.name) ? `${basename(path)}:${map.name}` : map.name, map);
+    }
+    return [...named].map(([name, map]) => ({ name, map }));
+  }
+
+  /** What each map holds in the end, for the summary; of those that were listened to, what came out of them. */
+  fillings(heard: ReadonlyMap<BpfMap, RingFigures>): MapFilling[] {
+    return this.maps().map(({ name, map }) => {
+      const figures = heard.get(map);
+      if (figures !== undefined) return { name, ...figures };
+      return map.records === undefined
+        ? { name, used: map.used, limit: map.spec.maxEntries }
+        : { name, records: map.records.length, lost: map.lost };
+    });
+  }
+
+  /** What came out of the rings that were listened to, by name. */
+  figures(heard: ReadonlyMap<BpfMap, RingFigures>): Record<string, RingFigures> {
+    return Object.fromEntries(this.maps().flatMap(({ name, map }) => (heard.has(map) ? [[name, heard.get(map)!]] : [])));
   }
 
   #open(path: string, type: Attachment["type"]): LoadedObject {
