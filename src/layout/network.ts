@@ -59,6 +59,8 @@ export const NetNamespace = defineStruct("net_namespace", {
   tcp_syncookies: u32,
   /** Address of the table of Cgroups, by id - 1; 0 where nobody names any. */
   cgroups: u32,
+  /** struct bpf_key of the system's three keyrings. */
+  system_keys: array(u64, 6),
   /** SipHash keys of SYN cookies, 16 bytes each: two for IPv4, two for IPv6. */
   syncookie_keys: array(u64, 8),
 });

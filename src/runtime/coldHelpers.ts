@@ -1,9 +1,9 @@
-import type { HelperSpec, RuntimeFunction } from "../bpf/spec.ts";
-import { CpuBlock, EINVAL, PROGRAM_ZONE } from "../layout/index.ts";
+import type { HelperSpec, KfuncSpec, RuntimeFunction } from "../bpf/spec.ts";
+import { CpuBlock, EINVAL, ENOENT, PROGRAM_ZONE } from "../layout/index.ts";
 import { type FormatMemory, formatText } from "./format.ts";
 import type { SlowCall } from "./instance.ts";
 
-/** A line that a program printed with bpf_trace_printk or bpf_trace_vprintk. */
+/** A line that a program printed with bpf_trace_printk, bpf_trace_vprintk or bpf_stream_vprintk. */
 export interface TraceLine {
   readonly cpu: number;
   /** bpf_ktime_get_ns at that moment. */
@@ -26,6 +26,8 @@ const TRACE_BUFFER = 1024;
 /** Longest format that is looked at, for a longer one has no end in sight; and the longest text that is made. */
 const FORMAT_MAX = 65536;
 
+/** As a kernel function returns an int: the upper half of r0 is empty. */
+const errno32 = (value: number): bigint => BigInt.asUintN(32, BigInt(value));
 const errno = (value: number): bigint => BigInt.asUintN(64, BigInt(value));
 const low32 = (register: bigint): number => Number(register & 0xffffffffn);
 
@@ -105,6 +107,17 @@ const traceVprintk: ColdHelper = ([format, size, data, dataSize], memory, cpu, s
   return values === undefined ? errno(-EINVAL) : trace(format!, low32(size!), values, memory, cpu, sinks);
 };
 
+/** Streams of a program: BPF_STDOUT and BPF_STDERR. include/linux/bpf.h. */
+const STREAMS: ReadonlySet<number> = new Set([1, 2]);
+
+/** bpf_stream_vprintk_impl(stream, format, arguments, their size): 0 or an errno. Somebody is always reading, so that no stream is ever full. */
+const streamVprintk: ColdHelper = ([stream, format, data, dataSize], memory, cpu, sinks) => {
+  if (!STREAMS.has(low32(stream!))) return errno32(-ENOENT);
+  const values = memory.arguments(data!, low32(dataSize!));
+  const printed = values === undefined ? errno(-EINVAL) : trace(format!, FORMAT_MAX, values, memory, cpu, sinks);
+  return BigInt.asIntN(64, printed) < 0n ? BigInt.asUintN(32, printed) : 0n;
+};
+
 const rows: readonly (readonly [id: number, name: string, run: ColdHelper])[] = [
   [6, "bpf_trace_printk", tracePrintk],
   [165, "bpf_snprintf", snprintf],
@@ -116,7 +129,14 @@ const call: RuntimeFunction = { entry: "cold", parameters: ["i32", "i64", "i64",
 /** The cold helpers as a program type lists them. */
 export const coldHelperSpecs: ReadonlyMap<number, HelperSpec> = new Map(rows.map(([id, name]) => [id, { id, name, call, cold: true }]));
 
-const byNumber: ReadonlyMap<number, ColdHelper> = new Map(rows.map(([id, , run]) => [id, run]));
+/** Kernel functions are numbered behind the helpers. */
+const kfuncRows: readonly (readonly [number: number, name: string, run: ColdHelper])[] = [
+  [0x10000, "bpf_stream_vprintk_impl", streamVprintk],
+];
+
+export const coldKfuncs: readonly KfuncSpec[] = kfuncRows.map(([cold, name]) => ({ name, call, cold }));
+
+const byNumber: ReadonlyMap<number, ColdHelper> = new Map([...rows, ...kfuncRows].map(([number, , run]) => [number, run]));
 
 /** What a thread gives to its runtime instance: runs helper `number` with the arguments in the CPU block and leaves its result there. */
 export function coldHelpers(memory: WebAssembly.Memory, sinks: ColdSinks = {}): SlowCall {

@@ -48,6 +48,7 @@ export {
   lruPercpuUpdate,
   lruUpdate,
 } from "./maps/lruHash.as";
+export { mapSumElemCount } from "./maps/count.as";
 export { innerOfArray, innerOfHash } from "./maps/mapInMap.as";
 export {
   hostDeleteElem,
@@ -97,8 +98,12 @@ export {
   getCurrentComm,
   getNsCurrentPidTgid,
   idleTaskIds,
+  keyPut,
+  lookupSystemKey,
+  modifyReturnTestTp,
   perfEventRead,
   perfEventReadValue,
+  rdonlyCast,
   sendSignal,
 } from "./surroundings.as";
 export { resSpinLock, resSpinLockIrqsave, resSpinUnlock, resSpinUnlockIrqrestore } from "./resilientLock.as";

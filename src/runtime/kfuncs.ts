@@ -1,4 +1,5 @@
 import { type KfuncRow, type KfuncSpec, kfuncTable } from "../bpf/spec.ts";
+import { coldKfuncs } from "./coldHelpers.ts";
 
 /** kfuncs that all networking program types share. Names and parameters: the kernel's own type information. */
 const rows: readonly KfuncRow[] = [
@@ -25,12 +26,17 @@ const rows: readonly KfuncRow[] = [
   ["bpf_iter_num_destroy", "iterNumDestroy", "w", "none"],
   ["bpf_iter_num_new", "iterNumNew", "wii", "u32"],
   ["bpf_iter_num_next", "iterNumNext", "w", "u32"],
+  ["bpf_key_put", "keyPut", "i", "none"],
   ["bpf_local_irq_restore", "localIrqRestore", "w", "none"],
   ["bpf_local_irq_save", "localIrqSave", "w", "none"],
+  ["bpf_lookup_system_key", "lookupSystemKey", "l", "u32"],
+  ["bpf_map_sum_elem_count", "mapSumElemCount", "m", "i64"],
+  ["bpf_modify_return_test_tp", "modifyReturnTestTp", "i", "u32"],
   ["bpf_preempt_disable", "noSection", "", "none"],
   ["bpf_preempt_enable", "noSection", "", "none"],
   ["bpf_rcu_read_lock", "noSection", "", "none"],
   ["bpf_rcu_read_unlock", "noSection", "", "none"],
+  ["bpf_rdonly_cast", "rdonlyCast", "li", "i64"],
   ["bpf_res_spin_lock", "resSpinLock", "w", "u32"],
   ["bpf_res_spin_lock_irqsave", "resSpinLockIrqsave", "ww", "u32"],
   ["bpf_res_spin_unlock", "resSpinUnlock", "w", "none"],
@@ -57,4 +63,4 @@ const rows: readonly KfuncRow[] = [
 /** The engines end the run themselves: no function of the runtime is called. */
 const bpfThrow: KfuncSpec = { name: "bpf_throw", call: { entry: "noSection", parameters: [], result: "none" }, throws: true };
 
-export const generalKfuncs = kfuncTable(rows, [bpfThrow]);
+export const generalKfuncs = kfuncTable(rows, coldKfuncs, [bpfThrow]);

@@ -5,12 +5,14 @@
 import {
   BPF_F_CURRENT_CPU,
   CpuBlock_id,
+  CpuBlock_network,
   E2BIG,
   EINVAL,
   ENOENT,
   EPERM,
   MapHeader_max_entries,
   ROOT_CGROUP,
+  NetNamespace_system_keys,
 } from "../layout/layout.generated.as";
 import { cpu } from "./cpu.as";
 
@@ -96,3 +98,29 @@ export function perfEventReadValue(map: u32, flags: u64, to: u32, size: u32): i6
 export function findNothing(): u32 {
   return 0;
 }
+
+/** bpf_modify_return_test_tp: its argument, past a tracepoint that nobody listens to. */
+export function modifyReturnTestTp(nonce: i32): i32 {
+  return nonce;
+}
+
+/** bpf_rdonly_cast: the same address under another type, which only a verifier looks at. */
+export function rdonlyCast(address: u64, type: u32): u64 {
+  return address;
+}
+
+/** Keyrings of the system: the builtin trusted one, the secondary one, the platform's. include/linux/verification.h. */
+const SYSTEM_KEYRINGS: u64 = 3;
+/** struct bpf_key: the key, which for a keyring of the system is its number, and whether it was referenced. */
+const BPF_KEY_SIZE: u32 = 16;
+
+/** bpf_lookup_system_key: the address of a struct bpf_key, or NULL. It never changes, so all who ask are given the same one. */
+export function lookupSystemKey(id: u64): u32 {
+  if (id >= SYSTEM_KEYRINGS) return 0;
+  const key = load<u32>(cpu, CpuBlock_network) + NetNamespace_system_keys + u32(id) * BPF_KEY_SIZE;
+  store<u64>(key, id);
+  return key;
+}
+
+/** bpf_key_put: nobody counts references to the system's keyrings. */
+export function keyPut(key: u32): void {}

@@ -27,6 +27,7 @@ import {
   dynptrWrite,
   dynptrWriteFault,
 } from "../runtime/dynptr.as";
+import { PROBE_KERNEL, PROBE_KERNEL_STR, PROBE_USER, probeDynptr, probeInto } from "../runtime/dynptrProbe.as";
 import { skbLoadBytes, skbStoreBytes } from "./bytes.as";
 
 /** bpf_dynptr_from_skb: over the whole packet, as long as it is now. */
@@ -126,4 +127,26 @@ export function skbDynptrMemset(dynptr: u32, offset: u32, length: u32, value: u3
   if (at == 0) return length == 0 ? 0 : skbStoreBytes(skbOf(dynptr), dynptrPacketOffset(dynptr, offset), 0, length, 0);
   memory.fill(at, u8(value), length);
   return 0;
+}
+
+/** bpf_probe_read_kernel_dynptr and its kin. Packet and metadata are in one piece each, so what gives none is refused. */
+function probe(dynptr: u32, offset: u32, size: u32, from: u64, kind: u32): i64 {
+  if (ofSkb(dynptrKind(dynptr))) {
+    const to = skbDynptrSliceRdwr(dynptr, offset, 0, size);
+    if (to != 0) return probeInto(to, size, from, kind);
+  }
+  return probeDynptr(dynptr, offset, size, from, kind);
+}
+
+export function skbProbeReadKernelDynptr(dynptr: u32, offset: u32, size: u32, from: u64): i64 {
+  return probe(dynptr, offset, size, from, PROBE_KERNEL);
+}
+
+export function skbProbeReadKernelStrDynptr(dynptr: u32, offset: u32, size: u32, from: u64): i64 {
+  return probe(dynptr, offset, size, from, PROBE_KERNEL_STR);
+}
+
+/** bpf_probe_read_user_dynptr and bpf_probe_read_user_str_dynptr. */
+export function skbProbeReadUserDynptr(dynptr: u32, offset: u32, size: u32, from: u64): i64 {
+  return probe(dynptr, offset, size, from, PROBE_USER);
 }

@@ -28,6 +28,9 @@ export {
   skbDynptrSlice,
   skbDynptrSliceRdwr,
   skbDynptrWrite,
+  skbProbeReadKernelDynptr,
+  skbProbeReadKernelStrDynptr,
+  skbProbeReadUserDynptr,
 } from "./dynptr.as";
 export {
   skbCgroupClassid,

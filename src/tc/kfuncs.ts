@@ -8,6 +8,10 @@ export const tcKfuncRows: readonly KfuncRow[] = [
   ["bpf_dynptr_memset", "skbDynptrMemset", "wiii", "u32"],
   ["bpf_dynptr_slice", "skbDynptrSlice", "wioi", "u32"],
   ["bpf_dynptr_slice_rdwr", "skbDynptrSliceRdwr", "wioi", "u32"],
+  ["bpf_probe_read_kernel_dynptr", "skbProbeReadKernelDynptr", "wiil", "i64"],
+  ["bpf_probe_read_kernel_str_dynptr", "skbProbeReadKernelStrDynptr", "wiil", "i64"],
+  ["bpf_probe_read_user_dynptr", "skbProbeReadUserDynptr", "wiil", "i64"],
+  ["bpf_probe_read_user_str_dynptr", "skbProbeReadUserDynptr", "wiil", "i64"],
   ["bpf_skb_ct_alloc", "ctAlloc", "ciioi", "u32"],
   ["bpf_skb_ct_lookup", "ctLookup", "ciioi", "u32"],
 ];

@@ -33,6 +33,7 @@ import {
   dynptrWrite,
   dynptrWriteFault,
 } from "../runtime/dynptr.as";
+import { OUTSIDE, PROBE_KERNEL, PROBE_KERNEL_STR, PROBE_USER, probeChunk, probeInto, probeStep } from "../runtime/dynptrProbe.as";
 import { xdpLength } from "./adjust.as";
 import { xdpLoadBytes, xdpStoreBytes } from "./bytes.as";
 
@@ -145,4 +146,37 @@ export function xdpDynptrMemset(dynptr: u32, offset: u32, length: u32, value: u3
     if (written != 0) return written;
   }
   return 0;
+}
+
+/** bpf_probe_read_kernel_dynptr and its kin: by chunks where the target lies in several pieces of the frame. */
+function probe(dynptr: u32, offset: u32, size: u32, from: u64, kind: u32): i64 {
+  const to = xdpDynptrSliceRdwr(dynptr, offset, 0, size);
+  if (to != 0) return probeInto(to, size, from, kind);
+  if (dynptrOutside(dynptr, offset, size)) return OUTSIDE;
+  const chunk = load<u32>(cpu, CpuBlock_scratch);
+  for (let done: u32 = 0; done < size; ) {
+    const length = probeChunk(size - done);
+    const read = probeInto(chunk, length, from + u64(done), kind);
+    if (read < 0) return read;
+    const count = kind == PROBE_KERNEL_STR ? u32(read) : length;
+    const written = xdpDynptrWrite(dynptr, offset + done, chunk, count, 0);
+    if (written != 0) return i64(written);
+    // A text that ended, or whose last byte was one of its own, is whole.
+    if (kind == PROBE_KERNEL_STR && (count < length || length == 1)) return i64(done + count);
+    done += probeStep(length, kind);
+  }
+  return kind == PROBE_KERNEL_STR ? i64(size) : 0;
+}
+
+export function xdpProbeReadKernelDynptr(dynptr: u32, offset: u32, size: u32, from: u64): i64 {
+  return probe(dynptr, offset, size, from, PROBE_KERNEL);
+}
+
+export function xdpProbeReadKernelStrDynptr(dynptr: u32, offset: u32, size: u32, from: u64): i64 {
+  return probe(dynptr, offset, size, from, PROBE_KERNEL_STR);
+}
+
+/** bpf_probe_read_user_dynptr and bpf_probe_read_user_str_dynptr. */
+export function xdpProbeReadUserDynptr(dynptr: u32, offset: u32, size: u32, from: u64): i64 {
+  return probe(dynptr, offset, size, from, PROBE_USER);
 }

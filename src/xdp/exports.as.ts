@@ -12,6 +12,9 @@ export {
   xdpDynptrSlice,
   xdpDynptrSliceRdwr,
   xdpDynptrWrite,
+  xdpProbeReadKernelDynptr,
+  xdpProbeReadKernelStrDynptr,
+  xdpProbeReadUserDynptr,
 } from "./dynptr.as";
 export { xdpPullData } from "./pullData.as";
 export { xdpMetadataRxHash, xdpMetadataRxTimestamp, xdpMetadataRxVlanTag } from "./metadata.as";

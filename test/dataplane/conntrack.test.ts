@@ -1,27 +1,14 @@
 import { existsSync } from "node:fs";
 import { expect, test } from "vitest";
-import { assemble } from "../../src/bpf/isa/index.ts";
-import type { ProgramSpec } from "../../src/bpf/spec.ts";
 import type { DataplaneOptions } from "../../src/dataplane/index.ts";
 import { openWorkerPool } from "../../src/dataplane/pool.node.ts";
 import { Connection } from "../../src/layout/index.ts";
 import { tcp } from "../../src/packet/index.ts";
 import { parseConnection } from "../../src/stack/index.ts";
-import { type Sent, spec, TestMachine } from "./machine.ts";
+import { type Sent, TestMachine, withKfuncs } from "./machine.ts";
 
 /** Workers run the built file; `npm test` builds it first. */
 const built = existsSync(new URL("../../dist/worker.js", import.meta.url));
-
-/** A program that calls kernel functions by their names. */
-function withKfuncs(name: string, text: string): ProgramSpec {
-  const names = [...new Set([...text.matchAll(/call kfunc (\w+)/g)].map(([, kfunc]) => kfunc!))];
-  const kfuncs = new Map(names.map((kfunc, index) => [kfunc, index + 1]));
-  return {
-    ...spec(name, "r0 = 0\nexit"),
-    instructions: assemble(text, { kfuncs, helpers: new Map(), maps: new Map() }),
-    kfuncs: new Map(names.map((kfunc, index) => [index + 1, kfunc])),
-  };
-}
 
 /** Sets r1 to r5: the frame's own addresses and ports, which stand in it one behind the other. */
 const ask = `r1 = r7\nr2 = r6\nr2 += 26\nr3 = 12\nr4 = r10\nr4 += -16\nr5 = 16`;

@@ -40,6 +40,17 @@ export function spec(name: string, text: string, type: ProgramTypeName = "xdp", 
   };
 }
 
+/** An XDP program that calls kernel functions by their names. */
+export function withKfuncs(name: string, text: string): ProgramSpec {
+  const names = [...new Set([...text.matchAll(/call kfunc (\w+)/g)].map(([, kfunc]) => kfunc!))];
+  const kfuncs = new Map(names.map((kfunc, index) => [kfunc, index + 1]));
+  return {
+    ...spec(name, "r0 = 0\nexit"),
+    instructions: assemble(text, { kfuncs, helpers: new Map(), maps: new Map() }),
+    kfuncs: new Map(names.map((kfunc, index) => [index + 1, kfunc])),
+  };
+}
+
 /** A program that returns a number. */
 export const returns = (value: number, type: ProgramTypeName = "xdp", name = `returns_${value}`): ProgramSpec =>
   spec(name, `r0 = ${value}\nexit`, type);

@@ -90,3 +90,36 @@ test("the current task is the CPU's idle task, which takes no signal", () => {
   expect(jit.results).toEqual([0n, 0n, 0n, comm, 48n, -1n]);
   expect(interp.results).toEqual(jit.results);
 });
+
+test(`no task, no slab object${withKernel}`, () => {
+  // A number that no task has: Linux on x86-64 gives none above 4,194,304.
+  const release = (name: string, at: number) => `r1 = r0\nr0 = 0\nif r1 == 0 goto +2\ncall kfunc ${name}\nr0 = 1\n${keep(at)}`;
+  const results = agreedResults({
+    results: 3,
+    text: `r1 = 0x7fffffff\ncall kfunc bpf_task_from_pid\n${release("bpf_task_release", 0)}
+      r1 = 0x7fffffff\ncall kfunc bpf_task_from_vpid\n${release("bpf_task_release", 1)}
+      r1 = 0\ncall kfunc bpf_get_kmem_cache\nr1 = r0\nr0 = 0\nif r1 == 0 goto +1\nr0 = 1\n${keep(2)}\nr0 = 0\nexit`,
+  });
+  expect(results).toEqual([0n, 0n, 0n]);
+});
+
+test(`the system's keyrings${withKernel}`, () => {
+  const numbers = ["0", "1", "2", "3", "-1", "0x100000000 ll"];
+  const text = numbers.map(
+    (number, index) => `r1 = ${number}\ncall kfunc bpf_lookup_system_key\nr8 = r0\nr0 = 0\nif r8 == 0 goto none${index}
+      r0 = *(u64 *)(r8 +0)\n${keep(8 + index)}\nr0 = *(u8 *)(r8 +8)\n${keep(16 + index)}
+      r1 = r8\ncall kfunc bpf_key_put\nr0 = 1\nnone${index}: ${keep(index)}`,
+  );
+  const results = agreedResults({ results: 24, text: `${text.join("\n")}\nr0 = 0\nexit` });
+  expect(results.slice(0, 6)).toEqual([1n, 1n, 1n, 0n, 0n, 0n]);
+  expect(results.slice(8, 11)).toEqual([0n, 1n, 2n]);
+});
+
+test(`an address under another type is the same address; a traced function gives its argument back${withKernel}`, () => {
+  const results = agreedResults({
+    results: 4,
+    text: `*(u64 *)(r6 +24) = 0x1234\nr1 = r6\nr1 += 24\nr2 = 0\ncall kfunc bpf_rdonly_cast\nr0 = *(u16 *)(r0 +0)\n${keep(0)}
+      r1 = 7\ncall kfunc bpf_modify_return_test_tp\n${keep(1)}\nr1 = -7\ncall kfunc bpf_modify_return_test_tp\n${keep(2)}\nr0 = 0\nexit`,
+  });
+  expect(results).toEqual([0x1234n, 7n, 0xfffffff9n, 0x1234n]);
+});
