@@ -240,6 +240,13 @@ const onlyRead: ReadonlySet<string> = new Set([
       `bpf_tcp_raw_check_syncookie_ipv${version} ${name}`,
     ]),
   ),
+  // Connections and states of the host, which the kfuncs hold against its tables.
+  ...["change_status nfct", "change_timeout nfct", "insert_entry nfct_i", "release nfct", "set_timeout nfct"].map(
+    (name) => `bpf_ct_${name}`,
+  ),
+  ...["bpf_ct_set_nat_info nfct", "bpf_ct_set_nat_info addr", "bpf_xdp_xfrm_state_release x", "bpf_key_put bkey"],
+  ...["xdp", "skb"].flatMap((type) => [`bpf_${type}_ct_alloc bpf_tuple`, `bpf_${type}_ct_lookup bpf_tuple`]),
+  "bpf_stream_vprintk_impl aux__prog",
   // Handed on to the callback, or its slot in the table.
   ...["bpf_loop", "bpf_for_each_map_elem"].flatMap((name) => [`${name} callback_fn`, `${name} callback_ctx`]),
   "bpf_user_ringbuf_drain callback_fn",
