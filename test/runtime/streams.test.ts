@@ -37,10 +37,7 @@ test("what bpf_stream_vprintk prints", () => {
 test.each(["jit", "interp"] as const)("what a program prints to its streams stands among the trace lines, %s", async (engine) => {
   const machine = new TestMachine({ engine });
   const map = machine.dataplane.createMap(formats);
-  const text = `${values}\n${print(1, 0, 8)}\n${print(2, 1, 0)}\n${print(5, 1, 0)}\nr0 = 2\nexit`.replaceAll(
-    "map[formats]",
-    "map[0]",
-  );
+  const text = `${values}\n${print(1, 0, 8)}\n${print(2, 1, 0)}\n${print(5, 1, 0)}\nr0 = 2\nexit`.replaceAll("map[formats]", "map[0]");
   const program = withKfuncs("prints", text);
   machine.attach("xdp", machine.load({ ...program, maps: [formats] }, [map]));
   const { result } = await machine.replay([new Uint8Array(64)]);
