@@ -6,7 +6,7 @@ import { errnoText, type Libc, openLibc } from "./libc.node.ts";
 import { KernelMap } from "./map.node.ts";
 import { problems } from "./problems.ts";
 import { KernelProgram } from "./program.node.ts";
-import { KernelRing } from "./ring.node.ts";
+import { KernelRing, KernelUserRing } from "./ring.node.ts";
 
 /** The live kernel: makes maps and loads programs, of any type, and forgets them all when it is closed. */
 export class Kernel {
@@ -40,6 +40,11 @@ export class Kernel {
   /** The reading side of a RINGBUF; to be closed. */
   openRing(map: KernelMap): KernelRing {
     return new KernelRing(this.#libc, map);
+  }
+
+  /** The writing side of a USER_RINGBUF; to be closed. */
+  openUserRing(map: KernelMap): KernelUserRing {
+    return new KernelUserRing(this.#libc, map);
   }
 
   /** A map that somebody pinned to a path of the BPF file system. */

@@ -58,3 +58,49 @@ export class KernelRing {
     this.#libc.unshare(this.#producer, PAGE_SIZE + 2 * this.#size);
   }
 }
+
+/**
+ * User space's side of a USER_RINGBUF of the live kernel, which it writes and programs drain. As a RINGBUF's memory, but that the producer's page and the data are the ones
+ * that may be written. One writer at a time.
+ */
+export class KernelUserRing {
+  readonly #libc: Libc;
+  readonly #size: number;
+  readonly #consumer: number;
+  readonly #producer: number;
+
+  /** Throws when the kernel refuses to map it. */
+  constructor(libc: Libc, map: KernelMap) {
+    this.#libc = libc;
+    this.#size = map.spec.maxEntries;
+    this.#consumer = libc.share(map.fd, PAGE_SIZE, 0, false);
+    this.#producer = this.#consumer < 0 ? this.#consumer : libc.share(map.fd, PAGE_SIZE + 2 * this.#size, PAGE_SIZE, true);
+    if (this.#producer < 0)
+      throw new ProblemError(
+        problems.kernel_call_failed({ call: `mapping ${map.spec.name}`, errno: errnoText(this.#producer), detail: "see mmap(2)" }),
+      );
+  }
+
+  /** Writes one record; false when the ring has no room for it. */
+  write(record: Uint8Array): boolean {
+    const libc = this.#libc;
+    libc.begin();
+    const producerAt = libc.copyFrom(this.#producer, 8);
+    const producer = libc.view.getBigUint64(producerAt, true);
+    const consumer = libc.view.getBigUint64(libc.copyFrom(this.#consumer, 8), true);
+    const size = Math.ceil((record.length + BPF_RINGBUF_HDR_SZ) / 8) * 8;
+    if (producer - consumer + BigInt(size) > BigInt(this.#size)) return false;
+    const at = libc.reserve(size);
+    libc.view.setUint32(at, record.length, true);
+    libc.scratch.set(record, at + BPF_RINGBUF_HDR_SZ);
+    libc.copyTo(this.#producer + PAGE_SIZE + Number(producer % BigInt(this.#size)), at, size);
+    libc.view.setBigUint64(producerAt, producer + BigInt(size), true);
+    libc.copyTo(this.#producer, producerAt, 8);
+    return true;
+  }
+
+  close(): void {
+    this.#libc.unshare(this.#consumer, PAGE_SIZE);
+    this.#libc.unshare(this.#producer, PAGE_SIZE + 2 * this.#size);
+  }
+}

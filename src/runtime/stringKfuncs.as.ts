@@ -86,10 +86,9 @@ export function bpfStrnchr(text: u64, count: u64, letter: u32): i32 {
   return find(text, count, letter, false);
 }
 
-/** bpf_strrchr: where the letter is last. */
+/** bpf_strrchr: where the letter is last. The letter is an int, unlike its kin's: none is found above 255. */
 export function bpfStrrchr(text: u64, letter: u32): i32 {
   if (outOfRange(text)) return -i32(ERANGE);
-  letter &= 0xff;
   let last = -i32(ENOENT);
   for (let at: u32 = 0; at < LONGEST; at++) {
     const byte = byteAt(text + at);

@@ -129,6 +129,8 @@ function findRoute(parameters: u32, flags: u32, ipv6: bool): u32 {
     if (flags & BPF_FIB_LOOKUP_TBID) {
       table = load<u32>(parameters, FibLookup_tbid);
       store<u32>(parameters, 0, FibLookup_tbid);
+      // No table has the number 0: the main one is meant. net/ipv4/fib_frontend.c: fib_get_table.
+      if (table == 0) table = RT_TABLE_MAIN;
     }
     if (table != RT_TABLE_MAIN && table != RT_TABLE_LOCAL) return 0;
   }

@@ -60,6 +60,21 @@ test("bpf_fib_lookup answers as Linux 6.18 did, struct and return value", () => 
   expect(recorded.queries.length).toBeGreaterThan(600);
 });
 
+test("table 0 is the main table", () => {
+  const bench = router();
+  const query = (table: number): number => {
+    const parameters = new Uint8Array(64);
+    const view = new DataView(parameters.buffer);
+    parameters[0] = 2;
+    view.setUint32(8, 10, true);
+    parameters.set([10, 0, 0, 2], 32);
+    view.setUint32(48, table, true);
+    // BPF_FIB_LOOKUP_DIRECT and BPF_FIB_LOOKUP_TBID
+    return bench.call("xdpFibLookup", 0, bench.place(parameters), 64, 1 | 8);
+  };
+  expect([query(0), query(254), query(7)]).toEqual([0, 0, 4]);
+});
+
 test("a struct that is too short, an unknown flag and an unknown family are refused", () => {
   const bench = router();
   const at = bench.place(new Array(64).fill(0));

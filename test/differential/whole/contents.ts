@@ -11,6 +11,8 @@ const u32 = (...values: number[]): Uint8Array => new Uint8Array(Uint32Array.from
 export interface UserSide {
   update(map: string, key: Uint8Array, value: Uint8Array): void;
   delete(map: string, key: Uint8Array): void;
+  /** Writes a record into the USER_RINGBUF, where there is room. */
+  produce(record: Uint8Array): void;
 }
 
 /** Prefix lengths of the keys that an LPM_TRIE meets, and the address that they are cut from. */
@@ -45,6 +47,10 @@ export function applyEntries(maps: readonly MapSpec[], entries: readonly PresetE
   for (const { map: name, key, value } of entries) {
     const spec = maps.find((map) => map.name === name);
     if (spec === undefined) continue;
+    if (spec.type === uapi.BPF_MAP_TYPE_USER_RINGBUF) {
+      side.produce(bytesFrom(value ?? 0, 4 + key * 3));
+      continue;
+    }
     if (value !== undefined) side.update(name, presetKey(spec, key), presetValue(spec, value));
     else if (spec.keySize > 0) side.delete(name, presetKey(spec, key));
   }
@@ -103,6 +109,7 @@ const opaque: ReadonlySet<number> = new Set([
   uapi.BPF_MAP_TYPE_XSKMAP,
   uapi.BPF_MAP_TYPE_BLOOM_FILTER,
   uapi.BPF_MAP_TYPE_PERF_EVENT_ARRAY,
+  uapi.BPF_MAP_TYPE_USER_RINGBUF,
 ]);
 
 export type Reading = "entries" | "next" | "records" | "inner" | "nothing";

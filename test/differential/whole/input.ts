@@ -40,6 +40,9 @@ export const presetMaps = [
   "stack",
   "locked_array",
   "locked_hash",
+  "timer_hash",
+  "user_ringbuf",
+  "user_ringbuf",
 ] as const satisfies readonly MapName[];
 
 const ETHERNET = [0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2];

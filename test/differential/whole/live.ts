@@ -1,5 +1,5 @@
 import type { MapSpec } from "../../../src/bpf/spec.ts";
-import type { Kernel, KernelMap, KernelRing } from "../../../src/kernel/index.ts";
+import type { Kernel, KernelMap, KernelRing, KernelUserRing } from "../../../src/kernel/index.ts";
 import { ProblemError } from "../../../src/problem/index.ts";
 import { applyEntries, applyFirstContents, INNER_ENTRIES, INNER_KEYS, readingOf, type UserSide } from "./contents.ts";
 import { packetBytes } from "./input.ts";
@@ -17,6 +17,7 @@ class LiveSet {
   readonly #inner = new Map<string, { readonly key: number; readonly map: KernelMap }[]>();
   readonly #rings = new Map<string, KernelRing>();
   readonly #user: UserSide;
+  readonly #userRing: KernelUserRing | undefined;
 
   constructor(kernel: Kernel, specs: readonly MapSpec[]) {
     this.#kernel = kernel;
@@ -29,7 +30,12 @@ class LiveSet {
       delete: (name, key) => {
         this.#maps.get(name)!.delete(key);
       },
+      produce: (record) => {
+        this.#userRing!.write(record);
+      },
     };
+    const userRing = this.#maps.get("user_ringbuf");
+    this.#userRing = userRing && kernel.openUserRing(userRing);
     for (const spec of specs) {
       if (readingOf(spec) === "records") this.#rings.set(spec.name, kernel.openRing(this.#maps.get(spec.name)!));
       if (readingOf(spec) === "inner") this.#inner.set(spec.name, this.#fillInner(spec));
@@ -98,6 +104,7 @@ class LiveSet {
 
   close(): void {
     for (const ring of this.#rings.values()) ring.close();
+    this.#userRing?.close();
   }
 }
 

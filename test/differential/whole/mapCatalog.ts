@@ -63,6 +63,22 @@ const resilientTypes: Btf = {
   ],
   littleEndian: true,
 };
+/** `struct later { struct bpf_timer timer; struct bpf_wq work; unsigned long count; }`, of 40 bytes. */
+const long: BtfType = { kind: "int", name: "unsigned long", size: 8, bits: 64, bitOffset: 0, signed: false, char: false, bool: false };
+const opaque = (name: string): BtfType => ({ kind: "struct", name, size: 16, members: [member("first", 2, 0), member("second", 2, 64)] });
+const laterTypes: Btf = {
+  types: [
+    { kind: "void" },
+    int,
+    long,
+    opaque("bpf_timer"),
+    opaque("bpf_wq"),
+    { kind: "struct", name: "later", size: 40, members: [member("timer", 3, 0), member("work", 4, 128), member("count", 2, 256)] },
+  ],
+  littleEndian: true,
+};
+const later = { btf: laterTypes, keyTypeId: 1, valueTypeId: 5, keySize: 4, valueSize: 40, flags: 0 };
+
 const locked = { btf: lockedTypes, keyTypeId: 1, valueTypeId: 3, keySize: 4, valueSize: 16 };
 
 /** The maps that a program may use; it gets those that its statements name. Keys of keyed maps are 4 bytes unless said. */
@@ -112,6 +128,9 @@ export function mapCatalog(shape: MapShape) {
     cpumap: { keySize: 4, valueSize: 4, maxEntries: 2, flags: 0, type: uapi.BPF_MAP_TYPE_CPUMAP },
     xskmap: { keySize: 4, valueSize: 4, maxEntries: 4, flags: 0, type: uapi.BPF_MAP_TYPE_XSKMAP },
     perf_event_array: { keySize: 4, valueSize: 4, maxEntries: 2, flags: 0, type: uapi.BPF_MAP_TYPE_PERF_EVENT_ARRAY },
+    user_ringbuf: { keySize: 0, valueSize: 0, maxEntries: 4096, flags: 0, type: uapi.BPF_MAP_TYPE_USER_RINGBUF },
+    timer_array: { ...later, type: uapi.BPF_MAP_TYPE_ARRAY, maxEntries: entries },
+    timer_hash: { ...later, type: uapi.BPF_MAP_TYPE_HASH, maxEntries: entries },
     locked_array: { ...locked, type: uapi.BPF_MAP_TYPE_ARRAY, maxEntries: entries, flags: 0 },
     locked_hash: { ...locked, type: uapi.BPF_MAP_TYPE_HASH, maxEntries: entries, flags: 0 },
     resilient_array: { ...locked, btf: resilientTypes, type: uapi.BPF_MAP_TYPE_ARRAY, maxEntries: entries, flags: 0 },

@@ -68,7 +68,7 @@ export function contextFields(type: Type, bytes: Uint8Array): Record<string, big
 }
 
 /** Letters that are shown of texts from where they part. */
-const SHOWN = 300;
+const SHOWN = 100;
 
 /** Two texts, the first value of map `results` with the statement that it belongs to. */
 function parting(ours: string, theirs: string): string {

@@ -20,6 +20,8 @@ export interface GeneratedSet {
   readonly main: readonly Statement[];
   readonly functions: readonly (readonly Statement[])[];
   readonly tails: readonly (readonly Statement[])[];
+  /** What a run that throws ends with: a callback of its own. */
+  readonly catches: boolean;
   /** What the program returns: a constant, or undefined for the number in r7. */
   readonly verdict: number | undefined;
   readonly entries: readonly PresetEntry[];
@@ -117,6 +119,7 @@ function setOf(type: ProgramTypeName, { main, functions, tails }: Parts): fc.Arb
     main,
     functions: fc.tuple(functions, functions),
     tails: fc.tuple(tails, tails),
+    catches: fc.boolean(),
     verdict: fc.option(fc.integer({ min: -1, max: 8 }), { nil: undefined }),
     entries: presetEntries,
     runs: runsOf(type),
@@ -155,7 +158,19 @@ function writeBody(out: Writer, statements: readonly Statement[]): void {
   }
 }
 
-function writeProgram(set: ProgramSet, generated: GeneratedSet, statements: readonly Statement[], verdict: number | undefined): Uint8Array {
+/** A program's code, and the first instruction of its exception callback. */
+interface Written {
+  readonly instructions: Uint8Array;
+  readonly exceptionCallback: number | undefined;
+}
+
+function writeProgram(
+  set: ProgramSet,
+  generated: GeneratedSet,
+  statements: readonly Statement[],
+  verdict: number | undefined,
+  catches: boolean,
+): Written {
   const out = new Writer(set);
   const labels = new Map<number, Label>();
   const callee = (index: number): Label => {
@@ -179,17 +194,25 @@ function writeProgram(set: ProgramSet, generated: GeneratedSet, statements: read
   else out.code.set(0, verdict);
   out.code.exit();
   for (let next = out.pending.shift(); next !== undefined; next = out.pending.shift()) next();
-  return out.code.finish();
+  const caught = out.code.length;
+  const exceptionCallback = catches && out.throws ? caught : undefined;
+  if (exceptionCallback !== undefined) {
+    // (cookie) → what the program returns
+    out.code.copy(0, 1);
+    out.code.change(0, "^=", 0x55);
+    out.code.exit();
+  }
+  return { instructions: out.code.finish(), exceptionCallback };
 }
 
 /** Assembles the programs of a set. All of them have the same maps. */
 export function assembleSet(generated: GeneratedSet): AssembledSet {
   const set = new ProgramSet(generated.type, generated.shape);
-  const main = writeProgram(set, generated, generated.main, generated.verdict);
-  const tailCode = set.usesMap("prog_array") ? generated.tails.map((body) => writeProgram(set, generated, body, 2)) : [];
+  const main = writeProgram(set, generated, generated.main, generated.verdict, generated.catches);
+  const tailCode = set.usesMap("prog_array") ? generated.tails.map((body) => writeProgram(set, generated, body, 2, false)) : [];
   const { maps } = set;
   const kfuncs = new Map([...set.kfuncs].map(([name, number]) => [number, name]));
-  const specOf = (instructions: Uint8Array, name: string): ProgramSpec => ({
+  const specOf = ({ instructions, exceptionCallback }: Written, name: string): ProgramSpec => ({
     name,
     section: generated.type,
     type: generated.type,
@@ -201,6 +224,7 @@ export function assembleSet(generated: GeneratedSet): AssembledSet {
     functions: [],
     lines: [],
     kfuncs,
+    ...(exceptionCallback === undefined ? {} : { exceptionCallback }),
   });
   return {
     maps,

@@ -17,6 +17,7 @@ import {
   type RuntimeInstance,
   runOnce,
   SimulatedMemory,
+  writeUserRing,
 } from "../../../src/runtime/index.ts";
 import { applyEntries, applyFirstContents, INNER_ENTRIES, INNER_KEYS, readingOf, type UserSide } from "./contents.ts";
 import { packetBytes } from "./input.ts";
@@ -72,6 +73,9 @@ export class SimulatedMachine {
       },
       delete: (name, key) => {
         maps.get(name)!.delete(key);
+      },
+      produce: (record) => {
+        writeUserRing(memory, maps.get("user_ringbuf")!, record);
       },
     };
     applyFirstContents(assembled.maps, generated, user);

@@ -93,6 +93,8 @@ export class Writer {
     throw new RangeError("no function can be called here");
   };
   where: Where = "main";
+  /** It holds a call of bpf_throw. */
+  throws = false;
   #stackTop = -CONTEXT_AT;
   #site = -1;
 
@@ -275,6 +277,7 @@ export class Writer {
   }
 
   kfunc(name: string): void {
+    this.throws ||= name === "bpf_throw";
     this.code.callKfunc(this.set.kfuncNumber(name));
   }
 

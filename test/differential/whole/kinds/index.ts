@@ -12,6 +12,7 @@ import { ringKinds } from "./rings.ts";
 import { skbKinds } from "./skb.ts";
 import { stringKinds } from "./strings.ts";
 import { surroundingKinds } from "./surroundings.ts";
+import { timerKinds } from "./timers.ts";
 import { tunnelKinds } from "./tunnel.ts";
 import { verdictKinds } from "./verdict.ts";
 
@@ -30,6 +31,7 @@ export const allKinds: readonly AnyKind[] = [
   ...moreMapKinds,
   ...surroundingKinds,
   ...networkKinds,
+  ...timerKinds,
 ];
 
 const byName = new Map(allKinds.map((kind) => [kind.name, kind]));
