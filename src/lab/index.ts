@@ -1,4 +1,5 @@
 export { readCaptureBytes } from "./bench/captureBytes.node.ts";
+export { type CompileBenchOptions, type CompileTimes, runCompileBench } from "./bench/compileTimes.ts";
 export type { EngineName } from "./bench/engine.ts";
 export { type BenchMachine, describeMachine } from "./bench/machine.node.ts";
 export type { Measurement } from "./bench/measure.ts";

@@ -96,10 +96,17 @@ BPF_PROG_TEST_RUN, a million runs a sample; its whole nanoseconds are refined by
 when the time of a program that returns at once, taken in the same round and engine, is subtracted; programs of less than 20 ns of their own are
 measured by a form that runs the body eight times (*). bpf_fib_lookup runs in a network namespace with the routes that the simulation was told of.`;
 
-const machineLine = ({ cpu, cpus, memoryGiB, copyBytesPerSecond, system, node, v8, commit }: BenchMachine): string =>
+export const machineLine = ({ cpu, cpus, memoryGiB, copyBytesPerSecond, system, node, v8, commit }: BenchMachine): string =>
   `${cpu}, ${cpus} CPUs, ${memoryGiB} GiB, copies ${byteCount(copyBytesPerSecond)}/s; ${system}; Node.js ${node} (V8 ${v8}); commit ${commit ?? "unknown"}.`;
 
 const markdownRow = (texts: readonly string[]): string => `| ${texts.join(" | ")} |`;
+
+/** The lines of a table. */
+export const markdownTable = (columns: readonly Column[], rows: readonly (readonly string[])[]): string[] => [
+  markdownRow(columns.map(({ heading }) => heading)),
+  markdownRow(columns.map(({ right }) => (right ? "--:" : "---"))),
+  ...rows.map(markdownRow),
+];
 
 /** For a file. */
 export function benchMarkdown(measurements: readonly Measurement[], machine: BenchMachine): string {
@@ -112,9 +119,7 @@ export function benchMarkdown(measurements: readonly Measurement[], machine: Ben
     machineLine(machine),
     "Repeat with `npm run bench`.",
     "",
-    markdownRow(columns.map(({ heading }) => heading)),
-    markdownRow(columns.map(({ right }) => (right ? "--:" : "---"))),
-    ...rows.map(markdownRow),
+    ...markdownTable(columns, rows),
     "",
     ...verdictLines(measurements),
     "",
@@ -165,9 +170,7 @@ export function replayMarkdown(rates: readonly ReplayRate[], machine: BenchMachi
     machineLine(machine),
     "Repeat with `npm run bench`.",
     "",
-    markdownRow(replayColumns.map(({ heading }) => heading)),
-    markdownRow(replayColumns.map(({ right }) => (right ? "--:" : "---"))),
-    ...rates.map((rate) => markdownRow(replayCells(rate))),
+    ...markdownTable(replayColumns, rates.map(replayCells)),
     "",
   ].join("\n");
 }

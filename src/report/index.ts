@@ -1,5 +1,6 @@
 export { type BenchJsonRow, benchJson, benchMarkdown, benchText, replayMarkdown, replayText } from "./bench.ts";
 export { CaptureFilter, type FilterRequest, filterProgram } from "./captureFilter.ts";
+export { compileMarkdown, compileText } from "./compileTimes.ts";
 export { conformanceText } from "./conformance.ts";
 export { type ObjectParts, objectJson, objectText } from "./dumpObject.ts";
 export { type FilterForm, filterForms, filterListing } from "./filterListing.ts";

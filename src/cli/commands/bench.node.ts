@@ -3,14 +3,16 @@ import { basename, join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import {
   benchProgramNames,
+  type CompileTimes,
   describeMachine,
   type Measurement,
   type ReplayRate,
   readCaptureBytes,
   runBench,
+  runCompileBench,
   runReplayBench,
 } from "../../lab/index.ts";
-import { benchJson, benchMarkdown, benchText, replayMarkdown, replayText } from "../../report/index.ts";
+import { benchJson, benchMarkdown, benchText, compileMarkdown, compileText, replayMarkdown, replayText } from "../../report/index.ts";
 
 interface Options {
   readonly json?: true;
@@ -20,6 +22,7 @@ interface Options {
   readonly budget?: number;
   readonly kernel: boolean;
   readonly programs: boolean;
+  readonly compile: boolean;
   readonly replay: boolean;
   readonly capture?: string;
   readonly packets: number;
@@ -51,7 +54,9 @@ function parseRounds(text: string): number {
 export function registerBench(program: Command): void {
   program
     .command("bench")
-    .description("time a packet takes in interpreter, compiler and, where bpf(2) is to be had, live kernel; replay rates by workers")
+    .description(
+      "time a packet takes in interpreter, compiler and, where bpf(2) is to be had, live kernel; compile times by length; replay rates by workers",
+    )
     .option("--program <name>", "measure this program only (repeatable)", parseProgram)
     .option("--rounds <number>", "samples of each engine", parseRounds, LEAST_ROUNDS)
     .option(
@@ -60,12 +65,13 @@ export function registerBench(program: Command): void {
       parseNumber,
     )
     .option("--no-kernel", "leave the live kernel out")
-    .option("--no-programs", "leave the times of programs out: replay rates only")
+    .option("--no-programs", "leave the times of programs out")
+    .option("--no-compile", "leave the compile times out")
     .option("--no-replay", "leave the replay rates out")
     .option("--capture <file>", "measure replay rates with this capture, held in memory, instead of 64-byte frames")
     .option("--packets <number>", "packets of one sample of the replay rates", parseNumber, 4_000_000)
     .option("--workers <number>", "most workers of the replay rates (default: one for each CPU)", parseNumber)
-    .option("--json", "print an array with one object for each program and packet; no replay rates")
+    .option("--json", "print an array with one object for each program and packet; nothing else")
     .option("--save <folder>", "also write the results there as JSON and Markdown, with the method and the machine")
     .action(bench);
 }
@@ -75,12 +81,19 @@ async function bench(options: Options): Promise<void> {
   const measurements = options.programs ? await programTimes(options) : [];
   if (json) process.stdout.write(`${JSON.stringify(benchJson(measurements), null, 2)}\n`);
   else if (measurements.length > 0) process.stdout.write(benchText(measurements));
+  const compiled = json || program || !options.compile ? [] : compileTimes();
+  if (compiled.length > 0) process.stdout.write(`\n${compileText(compiled)}`);
   const rates = json || program || !options.replay ? [] : await replayRates(options);
   if (rates.length > 0) process.stdout.write(`\n${replayText(rates)}`);
-  if (save !== undefined) saveResults(save, measurements, rates);
+  if (save !== undefined) saveResults(save, measurements, compiled, rates);
 }
 
-function saveResults(folder: string, measurements: readonly Measurement[], rates: readonly ReplayRate[]): void {
+function saveResults(
+  folder: string,
+  measurements: readonly Measurement[],
+  compiled: readonly CompileTimes[],
+  rates: readonly ReplayRate[],
+): void {
   const machine = describeMachine();
   mkdirSync(folder, { recursive: true });
   const write = (name: string, results: unknown, text: string): void => {
@@ -88,6 +101,7 @@ function saveResults(folder: string, measurements: readonly Measurement[], rates
     writeFileSync(join(folder, `${name}.md`), text);
   };
   if (measurements.length > 0) write("programs", benchJson(measurements), benchMarkdown(measurements, machine));
+  if (compiled.length > 0) write("compile", compiled, compileMarkdown(compiled, machine));
   if (rates.length > 0) write("replay", rates, replayMarkdown(rates, machine));
 }
 
@@ -108,6 +122,9 @@ async function programTimes({
   if (kernelMissing !== null) process.stderr.write(`note: ${kernelMissing.message}\n try: ${kernelMissing.hint ?? ""}\n`);
   return measurements;
 }
+
+const compileTimes = (): CompileTimes[] =>
+  runCompileBench({ onMeasured: (shape, instructions) => showProgress(`the compiler on ${instructions} instructions of ${shape}`) });
 
 async function replayRates({ capture, packets, workers }: Options): Promise<ReplayRate[]> {
   return runReplayBench({

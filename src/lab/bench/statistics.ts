@@ -24,3 +24,21 @@ export interface Sampled {
 }
 
 export const summarize = (samples: readonly number[]): Sampled => ({ median: median(samples), spread: spread(samples), samples });
+
+/** y = constant + slope × x. `determination`: the share of y's variance that it explains (R²). */
+export interface LinearFit {
+  readonly constant: number;
+  readonly slope: number;
+  readonly determination: number;
+}
+
+/** The straight line with the least sum of squares through points [x, y], of which two at least differ in x. */
+export function linearFit(points: readonly (readonly [x: number, y: number])[]): LinearFit {
+  const mean = (of: (point: readonly [number, number]) => number) => points.reduce((sum, point) => sum + of(point), 0) / points.length;
+  const x0 = mean(([x]) => x);
+  const y0 = mean(([, y]) => y);
+  const slope = mean(([x, y]) => (x - x0) * (y - y0)) / mean(([x]) => (x - x0) ** 2);
+  const constant = y0 - slope * x0;
+  const left = mean(([x, y]) => (y - constant - slope * x) ** 2);
+  return { constant, slope, determination: 1 - left / mean(([, y]) => (y - y0) ** 2) };
+}
