@@ -22,7 +22,7 @@ import {
   EPERM,
 } from "../layout/index.ts";
 import { ProblemError, type Result } from "../problem/index.ts";
-import type { BpfMap } from "../runtime/index.ts";
+import type { Arena, BpfMap } from "../runtime/index.ts";
 import { isCgroupPath } from "../stack/index.ts";
 import type { LoadedObject } from "./loadedObject.ts";
 import { problems } from "./problems.ts";
@@ -90,6 +90,7 @@ export function fillMap(place: ContentsPlace, map: BpfMap, contents: unknown): v
 /** A map's entries as values by BTF type (or hexadecimal), in bpftool's words; a ring buffer's records that nobody read, in hexadecimal; one error for a map that user space may not read. */
 export function dumpMap(map: BpfMap): unknown[] {
   if (!map.readable) return [{ error: "EPERM, its user space may not read it (BPF_F_WRONLY)" }];
+  if (map.arena !== undefined) return dumpArena(map, map.arena);
   if (map.records !== undefined) return map.records.map((record) => ({ record: formatHex(record) }));
   return [...map.entries()].map(([key, value]) => ({
     key: decodeKey(map.spec, key),
@@ -97,6 +98,18 @@ export function dumpMap(map: BpfMap): unknown[] {
       ? { value: decodeMapValue(map.spec, value) }
       : { values: value.map((one, cpu) => ({ cpu, value: decodeMapValue(map.spec, one) })) }),
   }));
+}
+
+/** The `__arena` variables by their types, and each page that is there, in hexadecimal without the zeros at its end. */
+function dumpArena(map: BpfMap, arena: Arena): unknown[] {
+  const { btf, valueTypeId, contents } = map.spec;
+  const typed = contents !== undefined && btf !== undefined && Boolean(valueTypeId);
+  const variables = typed ? [{ variables: decodeMapValue(map.spec, arena.read(arena.start, contents.length)) }] : [];
+  const pages = arena.pages.map(({ address, bytes }) => {
+    const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
+    return { address: `0x${address.toString(16)}`, bytes: formatHex(bytes.subarray(0, end)) };
+  });
+  return [...variables, ...pages];
 }
 
 interface NamedEntry {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { MapSpec } from "../bpf/spec.ts";
 import * as uapi from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
+import { KernelArena } from "./arena.node.ts";
 import {
   BPF_MAP_CREATE,
   BPF_MAP_DELETE_ELEM,
@@ -38,6 +39,9 @@ export class KernelMap {
   /** Bytes that a look-up returns. */
   readonly valueSize: number;
 
+  /** The memory of an ARENA that names no address of its own; undefined for other maps. */
+  readonly arena: KernelArena | undefined;
+
   /** A look-up returns one slice for each possible CPU. */
   readonly perCpu: boolean;
 
@@ -45,6 +49,7 @@ export class KernelMap {
     this.#libc = libc;
     this.spec = spec;
     this.fd = fd;
+    this.arena = spec.type === uapi.BPF_MAP_TYPE_ARENA && !spec.mapExtra ? new KernelArena(libc, fd, spec.maxEntries) : undefined;
     this.perCpu = perCpuTypes.has(spec.type);
     this.valueSize = this.perCpu ? ((spec.valueSize + 7) & ~7) * possibleCpus() : spec.valueSize;
   }
@@ -64,7 +69,8 @@ export class KernelMap {
         problems.kernel_call_failed({ call: `creating map ${spec.name}`, errno: errnoText(fd), detail: "see bpf(2)" }),
       );
     const map = new KernelMap(libc, spec, fd);
-    if (spec.contents !== undefined) map.#initialise(spec.contents);
+    if (spec.contents !== undefined && map.arena !== undefined) map.arena.write(0, spec.contents);
+    else if (spec.contents !== undefined) map.#initialise(spec.contents);
     return map;
   }
 
@@ -150,6 +156,7 @@ export class KernelMap {
   }
 
   close(): void {
+    this.arena?.close();
     this.#libc.close(this.fd);
   }
 

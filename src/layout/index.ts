@@ -1,3 +1,4 @@
+export * from "./arena.ts";
 export * from "./base64.ts";
 export * from "./capture.ts";
 export * from "./conntrack.ts";

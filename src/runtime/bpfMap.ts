@@ -4,6 +4,7 @@ import {
   BPF_F_NO_COMMON_LRU,
   BPF_F_RDONLY,
   BPF_F_WRONLY,
+  BPF_MAP_TYPE_ARENA,
   BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_BLOOM_FILTER,
   BPF_MAP_TYPE_CPUMAP,
@@ -26,6 +27,7 @@ import {
   MapHeader,
 } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
+import { Arena } from "./arena.ts";
 import { DataSection } from "./dataSection.ts";
 import { MapCalls } from "./mapCalls.ts";
 import type { MapHost } from "./mapHost.ts";
@@ -61,6 +63,8 @@ export class BpfMap {
   readonly cpuStride: number;
   /** The map's first value as a data section of global variables. */
   readonly section: DataSection;
+  /** The memory of an ARENA; undefined for other kinds. */
+  readonly arena: Arena | undefined;
   readonly #host: MapHost;
   readonly #calls: MapCalls;
   #frozen = false;
@@ -71,6 +75,7 @@ export class BpfMap {
     this.address = address;
     this.#host = host;
     this.#calls = new MapCalls(host, spec, address);
+    this.arena = spec.type === BPF_MAP_TYPE_ARENA ? new Arena(host.memory, this) : undefined;
     this.section = new DataSection(host.memory, this);
     const { view } = host.memory;
     this.elements = MapHeader.read(view, address, "elements");
@@ -233,8 +238,9 @@ export class BpfMap {
     }
   }
 
-  /** How many entries there are; also of a map that is not `readable`. */
+  /** How many entries there are, or pages of an ARENA; also of a map that is not `readable`. */
   get used(): number {
+    if (this.arena !== undefined) return this.arena.pages.length;
     let count = 0;
     for (const _ of this.#allKeys()) count++;
     return count;
@@ -309,6 +315,7 @@ const hasKeys = (type: number): boolean =>
   hasEntries(type) && type !== BPF_MAP_TYPE_QUEUE && type !== BPF_MAP_TYPE_STACK && type !== BPF_MAP_TYPE_SK_STORAGE;
 
 const hasEntries = (type: number): boolean =>
+  type !== BPF_MAP_TYPE_ARENA &&
   type !== BPF_MAP_TYPE_RINGBUF &&
   type !== BPF_MAP_TYPE_USER_RINGBUF &&
   type !== BPF_MAP_TYPE_PERF_EVENT_ARRAY &&

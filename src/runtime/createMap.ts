@@ -1,5 +1,6 @@
 import type { MapSpec } from "../bpf/spec.ts";
 import {
+  BPF_MAP_TYPE_ARENA,
   BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_ARRAY_OF_MAPS,
   BPF_MAP_TYPE_BLOOM_FILTER,
@@ -30,6 +31,7 @@ import {
   mapTypeName,
 } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
+import { layOutArena } from "./arena.ts";
 import { BpfMap } from "./bpfMap.ts";
 import { layOutFields } from "./fieldLayout.ts";
 import { layOutHash } from "./hashLayout.ts";
@@ -55,9 +57,15 @@ export function createMap(host: MapHost, spec: MapSpec): BpfMap {
   layOut(place);
   layOutFields(place);
   const map = new BpfMap(host, spec, address, id);
-  if (spec.contents !== undefined) map.section.initialise(spec.contents);
+  if (spec.contents !== undefined) writeContents(map, spec.contents);
   if (spec.frozen === true) map.freeze();
   return map;
+}
+
+/** Global variables: of an ARENA, those of its section stand at its beginning, where libbpf puts them. */
+function writeContents(map: BpfMap, contents: Uint8Array): void {
+  if (map.arena === undefined) map.section.initialise(contents);
+  else map.arena.write(map.arena.start, contents);
 }
 
 function writeCommon({ memory, spec, address, cpuCount }: MapPlace, id: number): void {
@@ -100,6 +108,7 @@ const layouts: ReadonlyMap<number, (place: MapPlace) => void> = new Map([
   [BPF_MAP_TYPE_USER_RINGBUF, layOutRing],
   [BPF_MAP_TYPE_SK_STORAGE, layOutSkStorage],
   [BPF_MAP_TYPE_SOCKMAP, values],
+  [BPF_MAP_TYPE_ARENA, layOutArena],
   [BPF_MAP_TYPE_SOCKHASH, layOutHash],
   [BPF_MAP_TYPE_CGROUP_ARRAY, words],
 ]);

@@ -24,6 +24,7 @@ export { iterBitsDestroy, iterBitsNew, iterBitsNext, iterNumDestroy, iterNumNew,
 export { releaseLocks, spinLock, spinUnlock } from "./lock.as";
 export { fuel, setFuel } from "./fuel.as";
 export { forEachMapElem, loop } from "./loop.as";
+export { arenaAddress } from "./maps/arena.as";
 export { arrayLookup, arrayUpdate, percpuArrayLookup, percpuArrayUpdate } from "./maps/array.as";
 export {
   hashDelete,

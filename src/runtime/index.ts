@@ -1,3 +1,4 @@
+export type { Arena } from "./arena.ts";
 export { BpfMap, type MapEntry, type MapValue } from "./bpfMap.ts";
 export { type ColdSinks, coldHelpers, type TraceLine } from "./coldHelpers.ts";
 export { type CpuOptions, createCpus, resetCpu, type SimulatedCpus } from "./cpus.ts";

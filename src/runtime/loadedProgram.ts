@@ -2,8 +2,19 @@ import { installInterpreted, interpretProgram } from "../bpf/interp/index.ts";
 import { type CompiledMap, type CompiledProgram, compileProgram, installProgram, locateTrap } from "../bpf/jit/index.ts";
 import type { ProgramSpec } from "../bpf/spec.ts";
 import type { VerifiedProgram } from "../bpf/verifier/index.ts";
-import { CpuBlock, MAX_PROGRAMS, ProgramStats, TRAP_BUDGET, TRAP_DEPTH, TRAP_HELPER, TRAP_MAP_ACCESS } from "../layout/index.ts";
+import {
+  BPF_F_NO_USER_CONV,
+  BPF_MAP_TYPE_ARENA,
+  CpuBlock,
+  MAX_PROGRAMS,
+  ProgramStats,
+  TRAP_BUDGET,
+  TRAP_DEPTH,
+  TRAP_HELPER,
+  TRAP_MAP_ACCESS,
+} from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
+import { arenaStart } from "./arena.ts";
 import type { BpfMap } from "./bpfMap.ts";
 import { resetCpu } from "./cpus.ts";
 import type { RuntimeInstance } from "./instance.ts";
@@ -64,6 +75,7 @@ export const compiledMap = ({ address, spec, elements, stride, cpuStride }: BpfM
   elements,
   cpuStride,
   flags: spec.flags,
+  ...(spec.type === BPF_MAP_TYPE_ARENA ? { arena: { start: arenaStart(spec), converts: (spec.flags & BPF_F_NO_USER_CONV) === 0 } } : {}),
 });
 
 /** Instantiates a program in a thread and puts it into that thread's table. */

@@ -1,10 +1,15 @@
 import { sizeOfType, stripped } from "../bpf/btf/index.ts";
 import type { MapSpec } from "../bpf/spec.ts";
 import {
+  ARENA_PAGE,
   BPF_F_CLONE,
+  BPF_F_MMAPABLE,
   BPF_F_NO_COMMON_LRU,
   BPF_F_NO_PREALLOC,
+  BPF_F_NO_USER_CONV,
   BPF_F_NUMA_NODE,
+  BPF_F_SEGV_ON_FAULT,
+  BPF_MAP_TYPE_ARENA,
   BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_ARRAY_OF_MAPS,
   BPF_MAP_TYPE_BLOOM_FILTER,
@@ -32,6 +37,7 @@ import {
   E2BIG,
   EINVAL,
   ENOTSUPP,
+  ERANGE,
   MAX_BPF_STACK,
   mapTypeName,
 } from "../layout/index.ts";
@@ -153,6 +159,16 @@ export const mapRules: ReadonlyMap<number, MapRule> = new Map<number, MapRule>([
       local: true,
     },
   ],
+  [
+    BPF_MAP_TYPE_ARENA,
+    {
+      keySize: exactly(0),
+      valueSize: exactly(0),
+      largestValue: 0,
+      flags: BPF_F_MMAPABLE | BPF_F_SEGV_ON_FAULT | BPF_F_NO_USER_CONV,
+      requiredFlags: BPF_F_MMAPABLE,
+    },
+  ],
   [BPF_MAP_TYPE_RINGBUF, { keySize: exactly(0), valueSize: exactly(0), largestValue: 0, flags: 4 }],
   [BPF_MAP_TYPE_USER_RINGBUF, { keySize: exactly(0), valueSize: exactly(0), largestValue: 0, flags: 4 }],
 ]);
@@ -187,6 +203,7 @@ export function checkMapSpec(spec: MapSpec): void {
   checkSizes(spec, rule, refuse);
   checkEntries(spec, rule, refuse);
   if (rule.local) checkLocalTypes(spec, refuse);
+  if (spec.type === BPF_MAP_TYPE_ARENA) checkArena(spec, refuse);
 }
 
 /** In the kernel's order: the first fault decides the errno. kernel/bpf/hashtab.c: htab_map_alloc_check. */
@@ -201,7 +218,7 @@ function checkFlags({ type, flags }: MapSpec, rule: MapRule, refuse: Refuse): vo
   if ((flags & ~rule.flags) !== 0) impossible();
   if (isLru && (flags & BPF_F_NO_COMMON_LRU) !== 0 && (flags & BPF_F_NUMA_NODE) !== 0)
     refuse("BPF_F_NO_COMMON_LRU and BPF_F_NUMA_NODE exclude each other", EINVAL);
-  if (((rule.requiredFlags ?? 0) & ~flags) !== 0) refuse("BPF_F_NO_PREALLOC (1) is missing in map_flags", EINVAL);
+  if (((rule.requiredFlags ?? 0) & ~flags) !== 0) refuse(`${rule.requiredFlags} is missing in map_flags`, EINVAL);
 }
 
 function checkSizes({ keySize, valueSize, maxEntries, ...spec }: MapSpec, rule: MapRule, refuse: Refuse): void {
@@ -224,6 +241,15 @@ function checkLocalTypes({ btf, keyTypeId, valueTypeId, valueSize }: MapSpec, re
   const isInt = key?.kind === "int" && key.size === 4 && key.bits === 32 && key.bitOffset === 0;
   if (!isInt) refuse("its key is no integer of 32 bits", EINVAL);
   if (sizeOfType(btf!, valueTypeId!) !== valueSize) refuse("its value's type has another size", EINVAL);
+}
+
+/** kernel/bpf/arena.c: arena_map_alloc. */
+function checkArena({ maxEntries, mapExtra = 0n }: MapSpec, refuse: Refuse): void {
+  const start = `0x${mapExtra.toString(16)}`;
+  const size = BigInt(maxEntries * ARENA_PAGE);
+  if (mapExtra % BigInt(ARENA_PAGE) !== 0n) refuse(`map_extra ${start} is not a page's address`, EINVAL);
+  if (size > 1n << 32n) refuse(`${maxEntries} pages are more than 4 GiB`, E2BIG);
+  if (mapExtra >> 32n !== (mapExtra + size - 1n) >> 32n) refuse(`it crosses a multiple of 4 GiB from ${start} on`, ERANGE);
 }
 
 function checkEntries({ type, maxEntries }: MapSpec, rule: MapRule, refuse: Refuse): void {

@@ -23,6 +23,7 @@ export const problems = defineProblems({
     hint: "BPF_F_WRONLY and BPF_F_RDONLY in map_flags say what user space may do with a map, freezing that it may only read it",
     exit: 2,
   },
+  arena_fault: { message: "arena {map}: address {at} {why}", exit: 2 },
   map_frozen: {
     message: "map {map} is frozen: its contents come from the object file and cannot be changed",
     hint: "change a global variable before loading with --set NAME=VALUE",

@@ -4,7 +4,14 @@ import { verify } from "../../src/bpf/verifier/index.ts";
 import { programTypes } from "../../src/dataplane/programTypes.ts";
 import { type Kernel, type KernelMap, type KernelProgram, openKernel } from "../../src/kernel/index.ts";
 import { layOutLoopback, TcTestRun, XdpTestRun } from "../../src/lab/testRun/index.ts";
-import { BPF_F_XDP_HAS_FRAGS, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_RINGBUF, CpuBlock, FIRST_PACKET_NS } from "../../src/layout/index.ts";
+import {
+  BPF_F_XDP_HAS_FRAGS,
+  BPF_MAP_TYPE_ARENA,
+  BPF_MAP_TYPE_ARRAY,
+  BPF_MAP_TYPE_RINGBUF,
+  CpuBlock,
+  FIRST_PACKET_NS,
+} from "../../src/layout/index.ts";
 import { ProblemError, type Result } from "../../src/problem/index.ts";
 import {
   coldHelpers,
@@ -66,6 +73,8 @@ export interface Outcome {
   readonly results: readonly bigint[];
   /** Records in the map `ring`. */
   readonly records?: readonly string[];
+  /** As many bytes of the ARENA as it had contents: after the run. */
+  readonly arena?: string;
 }
 
 export const results: MapSpec = { name: "results", type: BPF_MAP_TYPE_ARRAY, keySize: 4, valueSize: 1024, maxEntries: 1, flags: 0 };
@@ -154,12 +163,16 @@ function simulated(spec: ProgramSpec, program: SmallProgram, engine: Engine): Ou
       : new TcTestRun(memory, network, runtime.exports.skbReceive as (skb: number, device: number) => void);
   const output = testRun.run(input, run);
   if ("errno" in output) throw new Error(`the test run was refused: errno ${output.errno}`);
+  const arena = maps.find((map) => map.arena !== undefined);
+  const inArena =
+    arena?.spec.contents === undefined ? {} : { arena: hex(arena.arena!.read(arena.arena!.start, arena.spec.contents.length)) };
   const records = maps.filter(({ name }) => name === ring.name).map((map) => drainRing(memory, map).map(hex));
   return {
     returned: output.retval,
     packet: hex(output.out),
     results: wordsOf(maps[0]!.lookup(new Uint8Array(4)) as Uint8Array, program.results),
     ...(records.length > 0 ? { records: records[0]! } : {}),
+    ...inArena,
   };
 }
 
@@ -173,7 +186,7 @@ function loadProgram(kernel: Kernel, spec: ProgramSpec, maps: ReadonlyMap<string
   }
 }
 
-function inKernel(kernel: Kernel, spec: ProgramSpec, program: SmallProgram): Outcome {
+function inKernel(kernel: Kernel, spec: ProgramSpec, program: SmallProgram): Outcome & { readonly arenaStart?: bigint } {
   const maps = kernel.createMaps(spec.maps);
   const loaded = loadProgram(kernel, spec, maps);
   const packet = program.packet ?? minimumFrame;
@@ -185,16 +198,24 @@ function inKernel(kernel: Kernel, spec: ProgramSpec, program: SmallProgram): Out
   const { error, returned, packet: left } = loaded.run({ packet, ...given });
   if (error !== 0) throw new Error(`the kernel refused the test run: ${error}`);
   const made = wordsOf(maps.get("results")!.lookup(new Uint8Array(4))!, program.results);
+  const arena = [...maps.values()].find((map) => map.arena !== undefined);
+  const inArena = arena?.spec.contents === undefined ? {} : { arena: hex(arena.arena!.read(0, arena.spec.contents.length)) };
+  const arenaStart = arena?.arena?.start;
   loaded.close();
   for (const map of maps.values()) map.close();
-  return { returned, packet: hex(left), results: made };
+  return { returned, packet: hex(left), results: made, ...inArena, ...(arenaStart === undefined ? {} : { arenaStart }) };
 }
 
 /** Runs a program in both engines and, where it is at hand, in the live kernel: what each makes of it. The kernel's ring buffers are not read. */
 export function inEveryEngine(program: SmallProgram): Record<"jit" | "interp", Outcome> & { readonly kernel?: Outcome } {
   const spec = specOf(program);
-  const engines = { jit: simulated(spec, program, "jit"), interp: simulated(spec, program, "interp") };
-  return opened.ok && program.kernel !== false ? { ...engines, kernel: inKernel(opened.value, spec, program) } : engines;
+  const kernel = opened.ok && program.kernel !== false ? inKernel(opened.value, spec, program) : undefined;
+  // The kernel puts an arena where it likes: the simulated ones come to lie there too.
+  const mapExtra = kernel?.arenaStart;
+  const maps = spec.maps.map((map) => (mapExtra !== undefined && map.type === BPF_MAP_TYPE_ARENA ? { ...map, mapExtra } : map));
+  const ours = { ...spec, maps };
+  const engines = { jit: simulated(ours, program, "jit"), interp: simulated(ours, program, "interp") };
+  return kernel === undefined ? engines : { ...engines, kernel };
 }
 
 /** What two outcomes differ in; undefined where they do not. */
@@ -202,6 +223,7 @@ function difference(ours: Outcome, theirs: Outcome): string | undefined {
   if (ours.returned !== theirs.returned) return `returned ${ours.returned}, not ${theirs.returned}`;
   const result = ours.results.findIndex((word, index) => word !== theirs.results[index]);
   if (result >= 0) return `result ${result} is ${ours.results[result]}, not ${theirs.results[result]}`;
+  if (ours.arena !== theirs.arena) return `arena is ${ours.arena}, not ${theirs.arena}`;
   if (ours.packet.length !== theirs.packet.length) return `packet of ${ours.packet.length / 2} bytes, not ${theirs.packet.length / 2}`;
   const at = [...ours.packet].findIndex((letter, index) => letter !== theirs.packet[index]) >> 1;
   if (at >= 0) return `packet byte ${at} is ${ours.packet.slice(at * 2, at * 2 + 2)}, not ${theirs.packet.slice(at * 2, at * 2 + 2)}`;

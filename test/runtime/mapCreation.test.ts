@@ -4,7 +4,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MapSpec } from "../../src/bpf/spec.ts";
 import { openKernel } from "../../src/kernel/index.ts";
-import { BPF_MAP_TYPE_CPUMAP, BPF_MAP_TYPE_RINGBUF, BPF_MAP_TYPE_USER_RINGBUF, mapTypeName } from "../../src/layout/index.ts";
+import {
+  BPF_MAP_TYPE_ARENA,
+  BPF_MAP_TYPE_CPUMAP,
+  BPF_MAP_TYPE_RINGBUF,
+  BPF_MAP_TYPE_USER_RINGBUF,
+  mapTypeName,
+} from "../../src/layout/index.ts";
 import { ProblemError } from "../../src/problem/index.ts";
 import { checkMapSpec, mapRules } from "../../src/runtime/mapRules.ts";
 import { mapSpec } from "./machine.ts";
@@ -49,7 +55,7 @@ const ENOMEM = 12;
 test.runIf(hasFacts)(
   `declarations are refused as recorded, one attribute varied at a time${hasFacts ? "" : " (skipped: no recorded facts)"}`,
   () => {
-    expect(facts.length).toBeGreaterThanOrEqual(20);
+    expect(facts.length).toBeGreaterThanOrEqual(24);
     for (const [name, { id, base, ...varied }] of facts) {
       const spec = mapSpec(id, {
         keySize: base.k,
@@ -110,7 +116,10 @@ describe.runIf(opened.ok)(`any declaration is refused with the live kernel's err
           arbitrary: fc.constantFrom(0, 1, 2, 3, ...(isRing ? [4096, 8192, 12288] : []), ...(type === BPF_MAP_TYPE_CPUMAP ? [1000] : [])),
         },
       ),
-      flags: flags.map((added) => base.f | added),
+      flags: (type === BPF_MAP_TYPE_ARENA ? fc.oneof(flags, fc.constantFrom(0x20000, 0x40000, 0x60000)) : flags).map(
+        (added) => base.f | added,
+      ),
+      mapExtra: type === BPF_MAP_TYPE_ARENA ? fc.constantFrom(0n, 0n, 1n << 44n, 0x1_ffff_f000n, 4097n) : fc.constant(0n),
       typed: fc.constantFrom("right", "right", "right", "of another size", "not"),
     });
     fc.assert(

@@ -206,6 +206,13 @@ export class Linker {
         );
       return program.refer(callee, (base) => program.setLoad(at, PSEUDO_FUNC, base - at - 1, 0));
     }
+    const arena = this.#maps.findIndex(({ variables }) => variables?.section === section.index);
+    if (arena >= 0) {
+      const { size } = this.#maps[arena]!.variables!;
+      if (target < 0 || target > size) program.poisoned.set(at, `offset ${target} is outside ${section.name} (${size} bytes)`);
+      program.setLoad(at, PSEUDO_MAP_VALUE, arena, target | 0);
+      return null;
+    }
     const index = this.#maps.findIndex(
       (map) => map.section === section.index && (map.data || target === map.from || (target > map.from && target < map.to)),
     );

@@ -1,6 +1,7 @@
 import { failure, type Problem, ProblemError, type Result, success } from "../../problem/index.ts";
 import { type Btf, type BtfExt, type DecidedRelocation, linux618, parseBtf, parseBtfExt, type TargetTypes } from "../btf/index.ts";
 import type { MapSpec, ProgramSpec } from "../spec.ts";
+import { withArenaVariables } from "./arenaVariables.ts";
 import { btfMaps } from "./btfMaps.ts";
 import { CoreRelocations } from "./coreRelocations.ts";
 import { exceptionCallbackOf } from "./exceptionCallback.ts";
@@ -92,7 +93,7 @@ function open(bytes: Uint8Array, { file, kconfig: settings, target = linux618() 
   const functions = functionsOf(image);
   const known = settings === undefined ? kernelConfiguration() : new Map([...kernelConfiguration(), ...settings]);
   const kconfig = byTypes(image, () => kconfigMap(image, btf, known, warnings));
-  const maps: PlacedMap[] = [
+  const declared: PlacedMap[] = [
     ...image.sections
       .filter(({ name }) => name === ".maps")
       .flatMap((section) => byTypes(image, () => btfMaps(image, section, btf === null ? null : asRun(btf), functions, warnings))),
@@ -100,6 +101,7 @@ function open(bytes: Uint8Array, { file, kconfig: settings, target = linux618() 
     ...globalMaps(image, btf, warnings),
     ...(kconfig === null ? [] : [kconfig.map]),
   ];
+  const maps = withArenaVariables(declared, image, btf);
   const externs = externSymbols(image, btf, target, known);
   warnings.push(...missingExterns(externs, file));
   const core = new CoreRelocations(btf, ext?.relocations ?? [], target);

@@ -11,6 +11,8 @@ export interface PlacedMap {
   readonly to: number;
   /** A global data section: an address in it is a map value. */
   readonly data: boolean;
+  /** Of an ARENA: the section of the variables that stand at its beginning, and its bytes. An address in it is one in the arena. */
+  readonly variables?: { readonly section: number; readonly size: number };
 }
 
 /** The symbols that name something in a section, in the order of their places. */

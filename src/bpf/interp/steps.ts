@@ -14,6 +14,7 @@ import {
 } from "../isa/index.ts";
 import { calledKfunc, type ProgramType, type ShortField } from "../spec.ts";
 import type { VerifiedProgram } from "../verifier/index.ts";
+import { ArenaAccess } from "./arena.ts";
 import { functionCallStep, helperStep, kfuncStep, low32 } from "./calls.ts";
 import { type Machine, RETURN, type Step } from "./machine.ts";
 
@@ -22,7 +23,14 @@ export interface InterpreterEnvironment {
   /** Table index of the program; its callbacks take the indices behind it, and pointers to them hold these. */
   readonly slot: number;
   /** By index in the program's `maps`: address of the header, and of the first value of an array. */
-  readonly maps: readonly { readonly address: number; readonly elements: number }[];
+  readonly maps: readonly InterpretedMap[];
+}
+
+interface InterpretedMap {
+  readonly address: number;
+  readonly elements: number;
+  /** Of an ARENA: see CompiledMap. */
+  readonly arena?: { readonly start: bigint; readonly converts: boolean };
 }
 
 /** The steps of a program by slot; undefined in the second slot of ld_imm64. */
@@ -35,11 +43,15 @@ class StepMaker {
   readonly #program: VerifiedProgram;
   readonly #environment: InterpreterEnvironment;
   readonly #machine: Machine;
+  readonly #arena: ArenaAccess | undefined;
 
   constructor(program: VerifiedProgram, environment: InterpreterEnvironment, machine: Machine) {
     this.#program = program;
     this.#environment = environment;
     this.#machine = machine;
+    const casts = program.instructions.some((instruction) => instruction?.row.kind === "address_space_cast");
+    const map = casts ? environment.maps.find(({ arena }) => arena !== undefined) : undefined;
+    this.#arena = map && new ArenaAccess(machine, map.address, map.arena!);
   }
 
   make(instruction: Instruction): Step {
@@ -56,8 +68,9 @@ class StepMaker {
       case "load": {
         const { size, signed } = row;
         return ({ registers }) => {
-          const at = addressOf(registers[src]!, offset);
-          registers[dst] = signed ? memory.loadSigned(at, size) : memory.load(at, size);
+          const at = this.#addressOf(registers[src]!, offset, size);
+          if (at === undefined) registers[dst] = 0n;
+          else registers[dst] = signed ? memory.loadSigned(at, size) : memory.load(at, size);
           return next;
         };
       }
@@ -67,7 +80,8 @@ class StepMaker {
         const short = size === 4 ? this.#program.type.shortFields?.get(offset) : undefined;
         if (short !== undefined) return this.#fieldStore(instruction, operand === "imm", short, next);
         return ({ registers }) => {
-          memory.store(addressOf(registers[dst]!, offset), size, operand === "imm" ? constant : registers[src]!);
+          const at = this.#addressOf(registers[dst]!, offset, size);
+          if (at !== undefined) memory.store(at, size, operand === "imm" ? constant : registers[src]!);
           return next;
         };
       }
@@ -75,12 +89,14 @@ class StepMaker {
         return this.#atomic(row, instruction, next);
       case "load_acquire":
         return ({ registers }) => {
-          registers[dst] = memory.loadAcquire(addressOf(registers[src]!, offset), row.size);
+          const at = this.#addressOf(registers[src]!, offset, row.size);
+          if (at !== undefined) registers[dst] = memory.loadAcquire(at, row.size);
           return next;
         };
       case "store_release":
         return ({ registers }) => {
-          memory.storeRelease(addressOf(registers[dst]!, offset), row.size, registers[src]!);
+          const at = this.#addressOf(registers[dst]!, offset, row.size);
+          if (at !== undefined) memory.storeRelease(at, row.size, registers[src]!);
           return next;
         };
       case "load_imm64": {
@@ -109,8 +125,17 @@ class StepMaker {
       case "exit":
         return () => RETURN;
       case "address_space_cast":
-        return this.#trap("addr_space_cast", 0);
+        return ({ registers }) => {
+          registers[dst] = this.#arena!.cast(row.to, registers[src]!);
+          return next;
+        };
     }
+  }
+
+  /** Where an access goes; undefined where a page of an arena is not there, and the access does nothing but give 0 to a plain load. */
+  #addressOf(register: bigint, offset: number, size: number): number | undefined {
+    if (this.#arena?.holds(register) === true) return this.#arena.addressOf(register, offset, size);
+    return addressOf(register, offset);
   }
 
   /** A store that is one to a short field of the context if it is made by the context's address. */
@@ -120,8 +145,10 @@ class StepMaker {
     return ({ registers }) => {
       const value = immediate ? constant : registers[src]!;
       const base = addressOf(registers[dst]!, 0);
-      if (base !== context()) memory.store(base + offset, 4, value);
-      else if (limit === undefined || value < BigInt(limit)) memory.store(base + offset, 4, value & 0xffffn);
+      if (this.#arena?.holds(registers[dst]!) === true || base !== context()) {
+        const at = this.#addressOf(registers[dst]!, offset, 4);
+        if (at !== undefined) memory.store(at, 4, value);
+      } else if (limit === undefined || value < BigInt(limit)) memory.store(base + offset, 4, value & 0xffffn);
       return next;
     };
   }
@@ -139,7 +166,7 @@ class StepMaker {
         return BigInt(maps[imm]!.address);
       case "map_value":
       case "map_index_value":
-        return BigInt(maps[imm]!.elements + high);
+        return maps[imm]!.arena === undefined ? BigInt(maps[imm]!.elements + high) : maps[imm]!.arena!.start + BigInt(high);
       case "function":
         return BigInt(slot + 1 + this.#program.callbacks.indexOf(targetOf(instruction)!));
       case "variable":
@@ -151,7 +178,12 @@ class StepMaker {
   #atomic({ size, operation, fetch }: AtomicRow, { dst, src, offset }: Instruction, next: number): Step {
     const { memory } = this.#machine;
     return ({ registers }) => {
-      const old = memory.update(addressOf(registers[dst]!, offset), size, operation, registers[src]!, registers[0]!);
+      const at = this.#addressOf(registers[dst]!, offset, size);
+      if (at === undefined) {
+        if (operation === "cmpxchg" && size === 4) registers[0] = low(registers[0]!);
+        return next;
+      }
+      const old = memory.update(at, size, operation, registers[src]!, registers[0]!);
       if (operation === "cmpxchg") registers[0] = old;
       else if (fetch) registers[src] = old;
       return next;

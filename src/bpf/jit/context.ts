@@ -2,7 +2,7 @@ import { CpuBlock, TRAP_HELPER } from "../../layout/index.ts";
 import type { CodeWriter } from "../../wasm/index.ts";
 import type { HelperSpec, KfuncSpec, ProgramType, RuntimeFunction } from "../spec.ts";
 import type { FuelCosts, VerifiedProgram } from "../verifier/index.ts";
-import type { CompileEnvironment } from "./environment.ts";
+import type { CompiledMap, CompileEnvironment } from "./environment.ts";
 import { factOf, type State } from "./facts.ts";
 
 /** What all functions of a program share while it is compiled. */
@@ -32,6 +32,8 @@ export interface ProgramContext {
   /** The same of `context`; absent where no call passes one, and no store may be to one of its short fields. */
   readonly context: number | undefined;
   readonly costs: FuelCosts;
+  /** The arena that the program's casts are of; undefined where it has none. */
+  readonly arena: CompiledMap | undefined;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { AluWriter } from "./alu.ts";
 import type { FunctionFacts } from "./analysis.ts";
+import { emitCast } from "./arena.ts";
 import type { FunctionGraph } from "./blocks.ts";
 import { emitBurn, emitExit, emitHelperCall, emitKfuncCall, emitPacketLoad, emitSubprogramCall, isInline } from "./calls.ts";
 import { emitMissing, type FunctionContext, setRegister } from "./context.ts";
@@ -97,13 +98,18 @@ export class FunctionEmitter implements NodeCode {
       case "map":
       case "mapValue": {
         const map = program.environment.maps[operation.map]!;
-        code.i64(operation.kind === "map" ? map.address : map.elements + operation.offset);
+        if (operation.kind === "map") code.i64(map.address);
+        else if (map.arena !== undefined) code.i64(BigInt.asIntN(64, map.arena.start + BigInt(operation.offset)));
+        else code.i64(map.elements + operation.offset);
         setRegister(context, operation.dst);
         return;
       }
       case "callback":
         code.i64(program.callbackSlot(operation.target));
         setRegister(context, operation.dst);
+        return;
+      case "cast":
+        emitCast(context, operation);
         return;
       case "load":
         emitLoad(context, operation);

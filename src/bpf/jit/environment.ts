@@ -14,6 +14,8 @@ export interface CompiledMap {
   readonly cpuStride: number;
   /** BPF_F_* map flags. */
   readonly flags: number;
+  /** Of an ARENA: the user address of its first byte, and whether casts to user addresses fill in the upper half (not with BPF_F_NO_USER_CONV). */
+  readonly arena?: { readonly start: bigint; readonly converts: boolean };
 }
 
 /**

@@ -186,6 +186,7 @@ export function transfer(state: State, operation: Operation, instruction: number
       registers[operation.dst] = aluValue(state, operation);
       return;
     case "callback":
+    case "cast":
     case "loadAcquire":
       registers[operation.dst] = undefined;
       return;
@@ -199,7 +200,8 @@ export function transfer(state: State, operation: Operation, instruction: number
       return;
     case "mapValue": {
       const map = facts.maps[operation.map];
-      registers[operation.dst] = map && { kind: "address", address: map.elements + operation.offset };
+      registers[operation.dst] =
+        map?.arena === undefined ? map && { kind: "address", address: map.elements + operation.offset } : undefined;
       return;
     }
     case "load": {

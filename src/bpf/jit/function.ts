@@ -37,6 +37,8 @@ const usesFrame = (operation: Operation): boolean => {
     case "atomic":
     case "storeRelease":
       return operation.base === 10 || operation.src === 10;
+    case "cast":
+      return operation.src === 10;
     case "call":
       return true;
     default:
@@ -53,7 +55,8 @@ export function compileFunction(
   const whole = { start, end };
   const operations = readOperations(program.verified, whole);
   const graph = findBlocks(program.verified, { ...whole, function: whole, leaders: findLeaders(program.verified, start, end) });
-  mergeAccesses(operations, graph, program.helpers);
+  // Of two bytes of an arena one may be there and the other not.
+  if (program.arena === undefined) mergeAccesses(operations, graph, program.helpers);
   const structured = structureGraph(graph);
   const facts = analyzeFunction(program, operations, graph, structured);
   const context = createContext(program, shape, operations, structured, facts);

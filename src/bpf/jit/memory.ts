@@ -1,6 +1,7 @@
 import type { MemoryName } from "../../wasm/index.ts";
 import type { AccessSize, AtomicOperation } from "../isa/index.ts";
 import type { ShortField } from "../spec.ts";
+import { type PushAddress, whereItLies } from "./arena.ts";
 import { type FunctionContext, pushAddress, pushNarrow, pushRegister, setRegister } from "./context.ts";
 import { factOf } from "./facts.ts";
 import type { Operation } from "./operation.ts";
@@ -25,14 +26,37 @@ const atomicStores: Record<AccessSize, MemoryName> = {
 
 type Store = Extract<Operation, { kind: "store" }>;
 
-/** dst = memory[base + offset], extended to 64 bits. The memory's guard pages check the bounds. */
-export function emitLoad(context: FunctionContext, { dst, base, offset, bytes, signed }: Extract<Operation, { kind: "load" }>): void {
-  const rest = pushAddress(context, base, offset);
-  context.code.memory((signed ? signedLoads : loads)[bytes], rest);
+/** Pushes `base + offset`, less what goes into the memarg. */
+const plainAddress =
+  (context: FunctionContext, base: number, offset: number): PushAddress =>
+  () => ({ rest: pushAddress(context, base, offset), checked: false });
+
+/** dst = memory[base + offset], extended to 64 bits; 0 where an arena's page is not there. The memory's guard pages check the bounds. */
+export function emitLoad(context: FunctionContext, operation: Extract<Operation, { kind: "load" }>): void {
+  const { dst, base, offset, bytes, signed } = operation;
+  whereItLies(
+    context,
+    operation,
+    "i64",
+    plainAddress(context, base, offset),
+    (push) => context.code.memory((signed ? signedLoads : loads)[bytes], push().rest),
+    () => context.code.i64(0),
+  );
   setRegister(context, dst);
 }
 
-export function emitStore(context: FunctionContext, operation: Extract<Operation, { kind: "store" }>, instruction: number): void {
+/** Nothing is stored where an arena's page is not there. */
+export function emitStore(context: FunctionContext, operation: Store, instruction: number): void {
+  const plain = plainAddress(context, operation.base, operation.offset);
+  const access = (push: PushAddress): void => {
+    if (push === plain) emitOtherStore(context, operation, instruction);
+    else emitStoreAt(context, operation, instruction, push);
+  };
+  whereItLies(context, operation, undefined, plain, access, () => {});
+}
+
+/** A store to anything but an arena. */
+function emitOtherStore(context: FunctionContext, operation: Store, instruction: number): void {
   // What is known of an address tells that it is not the context's.
   if (operation.short === undefined || factOf(context.state, operation.base) !== undefined) emitPlainStore(context, operation, instruction);
   else emitFieldStore(context, operation, operation.short, instruction);
@@ -69,10 +93,13 @@ function emitFieldStore(context: FunctionContext, operation: Store, { limit }: S
   code.end();
 }
 
-function emitPlainStore(context: FunctionContext, { base, offset, bytes, source }: Store, instruction: number): void {
+const emitPlainStore = (context: FunctionContext, operation: Store, instruction: number): void =>
+  emitStoreAt(context, operation, instruction, plainAddress(context, operation.base, operation.offset));
+
+function emitStoreAt(context: FunctionContext, { base, offset, bytes, source }: Store, instruction: number, push: PushAddress): void {
   const { code } = context;
-  const rest = pushAddress(context, base, offset);
-  emitZoneCheck(context, base, offset);
+  const { rest, checked } = push();
+  if (!checked) emitZoneCheck(context, base, offset);
   if ("register" in source) {
     const keep = context.kept.get(instruction);
     if (keep !== undefined && bytes === 4) {
@@ -100,16 +127,21 @@ interface AtomicAddress {
 }
 
 /** Frames and map values begin at multiples of 8; other addresses are only known when the program runs. */
-function pushAtomicAddress(context: FunctionContext, base: number, offset: number, bytes: AccessSize): AtomicAddress {
+function pushAtomicAddress(
+  context: FunctionContext,
+  { base, offset, bytes }: { readonly base: number; readonly offset: number; readonly bytes: AccessSize },
+  push: PushAddress,
+): AtomicAddress & { readonly checked: boolean } {
+  const { rest, checked } = push();
+  if (checked) return { rest, checked, aligned: bytes === 1 };
   const value = factOf(context.state, base);
-  const rest = pushAddress(context, base, offset);
   const isMultiple = (number: number) => number % bytes === 0;
   const aligned =
     bytes === 1 ||
     (value?.kind === "frame" && isMultiple(value.offset + offset)) ||
     (value?.kind === "mapValue" && isMultiple(value.offset + offset)) ||
     (value?.kind === "address" && isMultiple(value.address + offset));
-  return { rest, aligned };
+  return { rest, aligned, checked };
 }
 
 /**
@@ -156,21 +188,29 @@ const readModifyWrite: Record<AtomicOperation, readonly [MemoryName, MemoryName]
   cmpxchg: ["i64.atomic.rmw32.cmpxchg_u", "i64.atomic.rmw.cmpxchg"],
 };
 
-/** Atomic operations; fetched values and r0 of a 32-bit cmpxchg are zero-extended. RFC 9669, section 5.3. */
+/** Atomic operations; fetched values and r0 of a 32-bit cmpxchg are zero-extended. RFC 9669, section 5.3. Where an arena's page is not there, registers stay as they are. */
 export function emitAtomic(context: FunctionContext, operation: Extract<Operation, { kind: "atomic" }>): void {
   const { code } = context;
   const { name, base, offset, bytes, src, fetch } = operation;
-  const address = pushAtomicAddress(context, base, offset, bytes);
-  emitZoneCheck(context, base, offset);
+  const unchanged = (): void => (name === "cmpxchg" ? pushExpected(context, bytes) : pushRegister(context, src));
+  const access = (push: PushAddress): void => emitAtomicAt(context, operation, push);
+  whereItLies(context, operation, "i64", plainAddress(context, base, offset), access, unchanged);
+  if (name === "cmpxchg") setRegister(context, 0);
+  else if (fetch) setRegister(context, src);
+  else code.op("drop");
+}
+
+function emitAtomicAt(context: FunctionContext, operation: Extract<Operation, { kind: "atomic" }>, push: PushAddress): void {
+  const { code } = context;
+  const { name, base, offset, bytes, src } = operation;
+  const address = pushAtomicAddress(context, operation, push);
+  if (!address.checked) emitZoneCheck(context, base, offset);
   const atomic = () => {
     if (name === "cmpxchg") pushExpected(context, bytes);
     pushRegister(context, src);
     code.memory(readModifyWrite[name][bytes === 8 ? 1 : 0], address.rest);
   };
   whenAligned(context, address, bytes, true, atomic, () => emitPlainUpdate(context, operation, address.rest));
-  if (name === "cmpxchg") setRegister(context, 0);
-  else if (fetch) setRegister(context, src);
-  else code.op("drop");
 }
 
 /** What a cmpxchg compares with: r0, of which the 32-bit form takes the low half. */
@@ -208,29 +248,36 @@ function emitPlainUpdate(context: FunctionContext, { name, bytes, src }: Extract
   code.get(old);
 }
 
+/** Where an arena's page is not there, the register stays as it is, unlike with plain loads. */
 export function emitLoadAcquire(context: FunctionContext, operation: Extract<Operation, { kind: "loadAcquire" }>): void {
   const { code } = context;
   const { dst, base, offset, bytes } = operation;
-  const address = pushAtomicAddress(context, base, offset, bytes);
-  whenAligned(
-    context,
-    address,
-    bytes,
-    true,
-    () => code.memory(atomicLoads[bytes], address.rest),
-    () => code.memory(loads[bytes], address.rest),
-  );
+  const access = (push: PushAddress): void => {
+    const address = pushAtomicAddress(context, operation, push);
+    whenAligned(
+      context,
+      address,
+      bytes,
+      true,
+      () => code.memory(atomicLoads[bytes], address.rest),
+      () => code.memory(loads[bytes], address.rest),
+    );
+  };
+  whereItLies(context, operation, "i64", plainAddress(context, base, offset), access, () => pushRegister(context, dst));
   setRegister(context, dst);
 }
 
 export function emitStoreRelease(context: FunctionContext, operation: Extract<Operation, { kind: "storeRelease" }>): void {
   const { code } = context;
   const { src, base, offset, bytes } = operation;
-  const address = pushAtomicAddress(context, base, offset, bytes);
-  emitZoneCheck(context, base, offset);
-  const store = (name: MemoryName) => () => {
-    pushRegister(context, src);
-    code.memory(name, address.rest);
+  const access = (push: PushAddress): void => {
+    const address = pushAtomicAddress(context, operation, push);
+    if (!address.checked) emitZoneCheck(context, base, offset);
+    const store = (name: MemoryName) => () => {
+      pushRegister(context, src);
+      code.memory(name, address.rest);
+    };
+    whenAligned(context, address, bytes, false, store(atomicStores[bytes]), store(stores[bytes]));
   };
-  whenAligned(context, address, bytes, false, store(atomicStores[bytes]), store(stores[bytes]));
+  whereItLies(context, operation, undefined, plainAddress(context, base, offset), access, () => {});
 }

@@ -30,6 +30,8 @@ export type Operation =
       readonly source: Source;
     }
   | { readonly kind: "constant"; readonly dst: number; readonly value: bigint }
+  /** addr_space_cast between an arena's addresses as user space has them and as accesses take them. */
+  | { readonly kind: "cast"; readonly to: "kernel" | "user"; readonly dst: number; readonly src: number }
   | { readonly kind: "map"; readonly dst: number; readonly map: number }
   | { readonly kind: "mapValue"; readonly dst: number; readonly map: number; readonly offset: number }
   | { readonly kind: "callback"; readonly dst: number; readonly target: number }
@@ -61,7 +63,7 @@ export type Operation =
   | { readonly kind: "mayGoto"; readonly target: number }
   | { readonly kind: "jump"; readonly target: number }
   | { readonly kind: "exit" }
-  /** Cannot run here (unknown helpers, failed relocations, arena address casts): a trap. `number` is the helper's or kfunc's, else 0. */
+  /** Cannot run here (unknown helpers, failed relocations): a trap. `number` is the helper's or kfunc's, else 0. */
   | { readonly kind: "unbuilt"; readonly number: number }
   /** The second half of a 16-byte load, and what was merged into another operation. */
   | { readonly kind: "continuation" };
@@ -177,6 +179,6 @@ function operationOf(instruction: Instruction, type: ProgramType): Operation {
     case "exit":
       return { kind: "exit" };
     case "address_space_cast":
-      return { kind: "unbuilt", number: 0 };
+      return { kind: "cast", to: row.to, dst, src };
   }
 }

@@ -100,7 +100,8 @@ function compilePart(program: ProgramContext, part: Part, targets: ReadonlyMap<n
   const operations = readOperations(program.verified, part);
   const graph = findBlocks(program.verified, part, (count) => count + 2);
   const { blocks, successors, dispatches, waysOut } = graph;
-  mergeAccesses(operations, graph, program.helpers);
+  // Of two bytes of an arena one may be there and the other not.
+  if (program.arena === undefined) mergeAccesses(operations, graph, program.helpers);
   const dispatch = blocks.length + 1;
   dispatches.add(dispatch);
   // A part that nobody enters holds unreachable code only.

@@ -1,6 +1,7 @@
 import { CodeWriter, type FunctionType, ModuleWriter, type ValueType } from "../../wasm/index.ts";
 import { calledKfunc, type KfuncSpec, type RuntimeFunction } from "../spec.ts";
 import { fuelCosts, type VerifiedProgram } from "../verifier/index.ts";
+import { arenaAddress, arenaOf } from "./arena.ts";
 import { coldEntry, TAIL_CALL } from "./calls.ts";
 import { type ProgramContext, pushCpuField } from "./context.ts";
 import type { CompileEnvironment } from "./environment.ts";
@@ -80,6 +81,7 @@ function neededFunctions({ verified, environment, helpers, legacyLoads, kfuncs }
  */
 export function compileProgram(verified: VerifiedProgram, environment: CompileEnvironment): CompiledProgram {
   const { spec, type, callbacks } = verified;
+  const arena = arenaOf(verified, environment.maps);
   const surroundings: Surroundings = {
     environment,
     verified,
@@ -92,7 +94,7 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
   module.importTable("env", "table", { minimum: 1 });
   const cpu = module.importGlobal("runtime", "cpu", "i32", true);
   const fuel = module.importGlobal("runtime", "fuel", "i64", true);
-  const needed = neededFunctions(surroundings);
+  const needed = [...neededFunctions(surroundings), ...(arena === undefined ? [] : [arenaAddress])];
   const looksAtContext =
     needed.some(({ pointers }) => pointers?.includes("context")) ||
     verified.instructions.some((instruction) => instruction !== undefined && shortFieldOf(instruction, type) !== undefined);
@@ -116,6 +118,7 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
     fuel,
     context,
     costs: fuelCosts(verified),
+    arena,
   };
   const marks = new Map<number, readonly number[]>();
   const define = (index: number, compiled: CompiledFunction): number => {

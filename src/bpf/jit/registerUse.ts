@@ -17,7 +17,10 @@ export function readsOf(operation: Operation, helpers: ReadonlyMap<number, Helpe
     }
     case "branch":
       return bit(operation.dst) | ("register" in operation.source ? bit(operation.source.register) : 0);
+    case "cast":
+      return bit(operation.src);
     case "load":
+      return bit(operation.base);
     case "loadAcquire":
       return bit(operation.base);
     case "store":
@@ -52,6 +55,7 @@ export function writtenBy(operation: Operation): number | undefined {
     case "map":
     case "mapValue":
     case "callback":
+    case "cast":
     case "load":
     case "loadAcquire":
       return operation.dst;

@@ -123,7 +123,6 @@ function findReferences(
     const { index, row, imm } = instruction;
     if (row.kind === "load_imm64" && (row.source === "map" || row.source === "map_value")) maps.add(imm);
     if (row.kind === "load_imm64" && row.source === "variable") unbuilt.set(index, `variable ${imm} of the kernel`);
-    if (row.kind === "address_space_cast") unbuilt.set(index, "addr_space_cast");
     if (row.kind !== "call") continue;
     if (row.callee === "kfunc") {
       const kfunc = calledKfunc(spec, type, imm);
