@@ -121,8 +121,10 @@ export function pushAddress(context: FunctionContext, base: number, offset: numb
     code.get(context.frame);
     return addNegative(code, FRAME_TOP + value.offset + offset);
   }
-  if (value?.kind === "address" && value.address + offset >= 0) {
-    code.i32((value.address + offset) | 0);
+  const known = value?.kind === "address" ? value.address + offset : -1;
+  // Beyond 32 bits it must trap, not begin at 0 again: there the memarg carries it over the end.
+  if (known >= 0 && known <= 0xffffffff) {
+    code.i32(known | 0);
     return 0;
   }
   pushNarrow(context, base);

@@ -31,6 +31,6 @@ export interface CompileEnvironment {
   readonly mapOperation?: (helper: number, map: CompiledMap) => RuntimeFunction | undefined;
   /** For tail calls through a PROG_ARRAY map that is not known at compile time: (map i32, index i32) to the program's slot, u32, or 0. */
   readonly tailCallSlot?: RuntimeFunction;
-  /** Functions longer than this are compiled in parts; 50,000 instructions unless said. */
+  /** Functions longer than this are compiled in parts; 40,000 instructions unless said. */
   readonly longestFunction?: number;
 }

@@ -102,3 +102,21 @@ test("atomics on the frame, at offsets that are and are not multiples of their s
   expect(add(-8)).toBe(42n);
   expect(add(-12)).toBe(42n);
 });
+
+test.each([
+  "*(u8 *)(r1 +32) = 7",
+  "*(u64 *)(r1 +32) = r2",
+  "r0 = *(u64 *)(r1 +32)",
+  "lock *(u64 *)(r1 +32) += r2",
+  "r0 = load_acquire((u64 *)(r1 +32))",
+  "store_release((u64 *)(r1 +32), r2)",
+])("an address that is known does not wrap around at the end of 32 bits: %s", (access) => {
+  const map = { address: 0, type: 2, keySize: 4, valueSize: 64, maxEntries: 1, stride: 64, elements: 0x50000000, cpuStride: 64, flags: 0 };
+  const machine = new Machine();
+  const program = machine.load(programSpec(`r2 = 1\nr1 = map[0][0]+0\nr1 += 0x7ffffff0\nr1 += 0x30000000\n${access}\nexit`), {
+    maps: [map],
+  });
+  const before = machine.memory.bytes.slice(0, 64);
+  expect(() => machine.run(program)).toThrow(WebAssembly.RuntimeError);
+  expect(machine.memory.bytes.slice(0, 64)).toEqual(before);
+});

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { encode } from "../../../src/bpf/isa/index.ts";
-import { locateTrap } from "../../../src/bpf/jit/index.ts";
+import { compileProgram, locateTrap } from "../../../src/bpf/jit/index.ts";
 import { TRAP_BUDGET } from "../../../src/layout/index.ts";
-import { Machine, programSpec } from "./machine.ts";
+import { generalHelpers, tailCallSlot } from "../../../src/runtime/index.ts";
+import { Machine, programSpec, unchecked } from "./machine.ts";
 
 /** Sums 1 to 10 with a call in the loop, and keeps something in every register and in the frame meanwhile. */
 const text = `
@@ -84,4 +85,21 @@ test("a program of 200,000 instructions with jumps to its end and back compiles,
   const program = machine.load({ ...programSpec("exit"), instructions: encode(rows) });
   expect(program.traps.functions.filter(({ offsets }) => offsets.length > 0).length).toBeGreaterThanOrEqual(4);
   expect(machine.run(program)).toBe(BigInt(3 * 2 * rounds));
+});
+
+test("the longest function that is not cut stays below V8's limit, whatever it is made of", () => {
+  const slot = (code: number, fields = {}) => ({ code, dst: 0, src: 0, offset: 0, imm: 0, high: 0, ...fields });
+  const tailCall = slot(0x85, { imm: 12 });
+  const again = slot(0x15, { offset: -2 });
+  const exit = slot(0x95);
+  const tailCalls = Array.from({ length: 39_998 }, () => tailCall);
+  const functions = [{ instruction: 2, name: "calls" }];
+  const spec = {
+    ...programSpec("exit", {}, functions),
+    instructions: encode([slot(0x85, { src: 1, imm: 1 }), exit, ...tailCalls, again, exit]),
+  };
+  const { bytes, traps } = compileProgram(unchecked(spec, { helpers: generalHelpers }), { slot: 1, maps: [], tailCallSlot });
+  expect(traps.functions).toHaveLength(2);
+  expect(bytes.length).toBeGreaterThan(6_000_000);
+  expect(WebAssembly.validate(bytes)).toBe(true);
 });
