@@ -53,7 +53,8 @@ export function sizeOfType(btf: Btf, id: number): number {
       at = type.type;
     } else {
       const size = count * ownSize(type, at);
-      if (size > MAX_SIZE) throw new ProblemError(btfProblems.btf_too_large({ id }));
+      // Lengths beyond all numbers, of elements without a size, are too large as well: NaN.
+      if (!(size <= MAX_SIZE)) throw new ProblemError(btfProblems.btf_too_large({ id }));
       return size;
     }
   }

@@ -110,3 +110,9 @@ test("types that contain themselves, or each other many times, end in a problem"
   };
   expect(decodeValue(self, 1, new Uint8Array(4))).toMatchObject({ ok: false, problem: { code: "value_too_complex" } });
 });
+
+test("arrays of more elements than numbers go are too large, even of elements without a size", () => {
+  const arrays = Array.from({ length: 40 }, (_, index): BtfType => ({ kind: "array", element: index + 2, index: 1, length: 0xffffffff }));
+  const endless: Btf = { littleEndian: true, types: [{ kind: "void" }, ...arrays, { kind: "struct", name: "none", size: 0, members: [] }] };
+  expect(decodeValue(endless, 1, new Uint8Array(0))).toMatchObject({ ok: false, problem: { code: "btf_too_large" } });
+});
