@@ -10,6 +10,7 @@ export * from "./dynptr.ts";
 export * from "./fib.ts";
 export * from "./fuel.ts";
 export * from "./helperNames.ts";
+export * from "./kernelSocket.ts";
 export * from "./limits.ts";
 export * from "./map.ts";
 export * from "./mapTypeNames.ts";

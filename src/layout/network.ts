@@ -46,8 +46,9 @@ export const NetNamespace = defineStruct("net_namespace", {
   redirect_hook: u32,
   /** Buckets of Sockets: SOCKET_BUCKETS addresses. 0 when none is declared. */
   sockets: u32,
-  /** The Sockets themselves, one behind the other. */
+  /** The Sockets themselves, one behind the other, and behind the last REQUEST_SOCKETS more. And as many KernelSockets. */
   socket_array: u32,
+  kernel_sockets: u32,
   socket_count: u32,
   /** Buckets of XfrmEntries: XFRM_BUCKETS addresses. 0 when no state is declared. And the entries themselves, one behind the other. */
   xfrm: u32,

@@ -32,3 +32,11 @@ export {
 } from "./socket.as";
 export { skbSkcLookupTcp, skbSkLookupTcp, skbSkLookupUdp, xdpSkcLookupTcp, xdpSkLookupTcp, xdpSkLookupUdp } from "./socketLookup.as";
 export { xdpGetXfrmState, xdpXfrmStateRelease } from "./xfrm.as";
+export {
+  skAssignTcpReqsk,
+  skcToTcp6Sock,
+  skcToTcpRequestSock,
+  skcToTcpSock,
+  skcToTcpTimewaitSock,
+  skcToUdp6Sock,
+} from "./kernelSocket.as";

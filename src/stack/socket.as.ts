@@ -59,7 +59,7 @@ export function getListenerSock(socket: u32): u32 {
 export function skbSkAssign(skb: u32, socket: u32, flags: u64): i32 {
   if (socket == 0 || flags != 0) return -i32(EINVAL);
   if (load<u32>(skb, SkBuff_at_ingress) == 0) return -i32(EOPNOTSUPP);
-  store<u64>(skb, u64(socket), SkBuff_sk);
+  store<u64>(skb, u64(declaredSocket(socket)), SkBuff_sk);
   return 0;
 }
 
@@ -96,7 +96,8 @@ function cookieMode(): u32 {
 /**
  * bpf_tcp_gen_syncookie: MSS << 32 | cookie, or an errno. A declared listener's queue is never full, so that it makes cookies only where net.ipv4.tcp_syncookies is 2.
  */
-export function tcpGenSyncookie(socket: u32, ip: u32, ipLength: u32, th: u32, length: u32): i64 {
+export function tcpGenSyncookie(pointer: u32, ip: u32, ipLength: u32, th: u32, length: u32): i64 {
+  const socket = pointer == 0 ? 0 : declaredSocket(pointer);
   if (socket == 0 || length < TCP_HEADER_SIZE || length != tcpHeaderLength(th) || !isListener(socket)) return -i64(EINVAL);
   const mode = cookieMode();
   if (mode == 0) return -i64(ENOENT);
@@ -104,13 +105,14 @@ export function tcpGenSyncookie(socket: u32, ip: u32, ipLength: u32, th: u32, le
   const fault = headerFault(socket, ip, ipLength);
   if (fault != 0) return fault;
   if (mode != 2) return -i64(ENOENT);
-  store<u64>(declaredSocket(socket), jiffies64(), Socket_overflow);
+  store<u64>(socket, jiffies64(), Socket_overflow);
   const ipv6 = load<u8>(ip) >> 4 == 6;
   return i64(makeCookie(ip, th, ipv6, statedMss(th, ipv6)));
 }
 
 /** bpf_tcp_check_syncookie: 0, or an errno; -ENOENT too where the listener has made no cookie for two minutes. */
-export function tcpCheckSyncookie(socket: u32, ip: u32, ipLength: u32, th: u32, length: u32): i32 {
+export function tcpCheckSyncookie(pointer: u32, ip: u32, ipLength: u32, th: u32, length: u32): i32 {
+  const socket = pointer == 0 ? 0 : declaredSocket(pointer);
   if (socket == 0 || length < TCP_HEADER_SIZE || !isListener(socket) || cookieMode() == 0) return -i32(EINVAL);
   if ((u32(load<u8>(th, 13)) & (ACK | RST | SYN)) != ACK) return -i32(ENOENT);
   if (ipLength < IPV4_HEADER_SIZE) return -i32(EINVAL);

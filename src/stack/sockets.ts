@@ -3,7 +3,9 @@ import {
   AF_INET6,
   IPPROTO_TCP,
   IPPROTO_UDP,
+  KernelSocket,
   NetNamespace,
+  REQUEST_SOCKETS,
   SOCK_DGRAM,
   SOCK_STREAM,
   SOCKET_BUCKETS,
@@ -11,6 +13,7 @@ import {
   TCP_CLOSE,
   TCP_ESTABLISHED,
   TCP_LISTEN,
+  TCP_NEW_SYN_RECV,
   TCP_TIME_WAIT,
   TcpSock,
 } from "../layout/index.ts";
@@ -18,6 +21,7 @@ import { parseIpAddress } from "../packet/index.ts";
 import { failure, ProblemError, type Result, success } from "../problem/index.ts";
 import type { SimulatedMemory } from "../runtime/index.ts";
 import { Cgroups, isCgroupPath } from "./cgroups.ts";
+import { layOutKernelSocket } from "./kernelSockets.ts";
 import type { RoutedDevice } from "./network.ts";
 import { problems } from "./problems.ts";
 
@@ -149,7 +153,9 @@ export function layOutSockets(
   const cgroups = new Cgroups(memory, namespace);
   if (sockets.length === 0) return cgroups;
   const table = memory.allocate("engine", SOCKET_BUCKETS * 4, 64, "sockets");
-  const array = memory.allocate("engine", sockets.length * Socket.size, 64, "sockets");
+  const places = sockets.length + REQUEST_SOCKETS;
+  const array = memory.allocate("engine", places * Socket.size, 64, "sockets");
+  const kernelArray = memory.allocate("engine", places * KernelSocket.size, 64, "sockets");
   for (const [index, spec] of sockets.entries()) {
     const device = devices.find(({ name }) => name === spec.device);
     if (spec.device !== undefined && device === undefined) {
@@ -165,7 +171,16 @@ export function layOutSockets(
     Socket.write(memory.view, at, "next", memory.view.getUint32(bucket, true));
     memory.view.setUint32(bucket, at, true);
   }
+  for (const [index, family] of [AF_INET, AF_INET6].entries()) {
+    const at = array + (sockets.length + index) * Socket.size;
+    const request = { family, type: SOCK_STREAM, protocol: IPPROTO_TCP, state: TCP_NEW_SYN_RECV, rx_queue_mapping: -1 };
+    for (const [field, value] of Object.entries(request)) Socket.write(memory.view, at, field as keyof typeof request, value);
+    Socket.writeBig(memory.view, at, "cookie", BigInt(sockets.length + index + 1));
+  }
+  for (let index = 0; index < places; index++)
+    layOutKernelSocket(memory, kernelArray + index * KernelSocket.size, array + index * Socket.size);
   NetNamespace.write(memory.view, namespace, "sockets", table);
+  NetNamespace.write(memory.view, namespace, "kernel_sockets", kernelArray);
   NetNamespace.write(memory.view, namespace, "socket_array", array);
   NetNamespace.write(memory.view, namespace, "socket_count", sockets.length);
   return cgroups;

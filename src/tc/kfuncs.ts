@@ -12,6 +12,7 @@ export const tcKfuncRows: readonly KfuncRow[] = [
   ["bpf_probe_read_kernel_str_dynptr", "skbProbeReadKernelStrDynptr", "wiil", "i64"],
   ["bpf_probe_read_user_dynptr", "skbProbeReadUserDynptr", "wiil", "i64"],
   ["bpf_probe_read_user_str_dynptr", "skbProbeReadUserDynptr", "wiil", "i64"],
+  ["bpf_sk_assign_tcp_reqsk", "skAssignTcpReqsk", "ciii", "u32"],
   ["bpf_skb_ct_alloc", "ctAlloc", "ciioi", "u32"],
   ["bpf_skb_ct_lookup", "ctLookup", "ciioi", "u32"],
 ];

@@ -246,6 +246,8 @@ const onlyRead: ReadonlySet<string> = new Set([
   ),
   ...["bpf_ct_set_nat_info nfct", "bpf_ct_set_nat_info addr", "bpf_xdp_xfrm_state_release x", "bpf_key_put bkey"],
   ...["xdp", "skb"].flatMap((type) => [`bpf_${type}_ct_alloc bpf_tuple`, `bpf_${type}_ct_lookup bpf_tuple`]),
+  ...["tcp", "tcp6", "udp6", "tcp_timewait", "tcp_request"].map((name) => `bpf_skc_to_${name}_sock sk`),
+  ...["sk", "attrs"].map((name) => `bpf_sk_assign_tcp_reqsk ${name}`),
   "bpf_stream_vprintk_impl aux__prog",
   // Handed on to the callback, or its slot in the table.
   ...["bpf_loop", "bpf_for_each_map_elem"].flatMap((name) => [`${name} callback_fn`, `${name} callback_ctx`]),

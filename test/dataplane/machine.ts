@@ -1,6 +1,7 @@
 import { assemble } from "../../src/bpf/isa/index.ts";
 import type { MapSpec, ProgramSpec, ProgramTypeName } from "../../src/bpf/spec.ts";
 import { Dataplane, type DataplaneOptions, type Outcome, type RunOptions, type RunResult } from "../../src/dataplane/index.ts";
+import { programTypes } from "../../src/dataplane/programTypes.ts";
 import { bytesFromMemory, openCapture, type PacketSource, PcapWriter } from "../../src/packet/index.ts";
 import type { BpfMap, LoadedProgram } from "../../src/runtime/index.ts";
 
@@ -40,13 +41,17 @@ export function spec(name: string, text: string, type: ProgramTypeName = "xdp", 
   };
 }
 
-/** An XDP program that calls kernel functions by their names. */
-export function withKfuncs(name: string, text: string): ProgramSpec {
+/** A program that calls helpers and kernel functions by their names. */
+export function withKfuncs(name: string, text: string, type: ProgramTypeName = "xdp", maps: readonly MapSpec[] = []): ProgramSpec {
   const names = [...new Set([...text.matchAll(/call kfunc (\w+)/g)].map(([, kfunc]) => kfunc!))];
-  const kfuncs = new Map(names.map((kfunc, index) => [kfunc, index + 1]));
+  const symbols = {
+    helpers: new Map([...programTypes[type].helpers].map(([id, helper]) => [helper.name, id])),
+    maps: new Map(maps.map((map, index) => [map.name, index])),
+    kfuncs: new Map(names.map((kfunc, index) => [kfunc, index + 1])),
+  };
   return {
-    ...spec(name, "r0 = 0\nexit"),
-    instructions: assemble(text, { kfuncs, helpers: new Map(), maps: new Map() }),
+    ...spec(name, "r0 = 0\nexit", type, maps),
+    instructions: assemble(text, symbols),
     kfuncs: new Map(names.map((kfunc, index) => [index + 1, kfunc])),
   };
 }
