@@ -81,7 +81,7 @@ const snprintf: ColdHelper = ([buffer, size, format, data, dataSize], memory) =>
   const text = memory.textAt(format!, FORMAT_MAX);
   if (values === undefined || text === undefined) return errno(-EINVAL);
   const room = Math.min(low32(size!), FORMAT_MAX);
-  const made = formatText(text, values, memory, Math.max(room - 1, 0));
+  const made = formatText(text, values, memory, room);
   if (typeof made === "number") return errno(made);
   if (room > 0) memory.write(buffer!, Uint8Array.from([...made.bytes, 0]));
   return BigInt(made.length + 1);
@@ -92,7 +92,7 @@ function trace(format: bigint, size: number, values: readonly bigint[], memory: 
   const limit = Math.min(size, FORMAT_MAX);
   const text = memory.textAt(format, limit);
   if (text === undefined || text.length === limit) return errno(-EINVAL);
-  const made = formatText(text, values, memory, TRACE_BUFFER - 1);
+  const made = formatText(text, values, memory, TRACE_BUFFER);
   if (typeof made === "number") return errno(made);
   const { view } = memory;
   const nanoseconds = CpuBlock.readBig(view, cpu, "ktime_ns");

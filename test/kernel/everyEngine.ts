@@ -36,6 +36,8 @@ import {
 } from "../../src/stack/index.ts";
 
 const opened = openKernel();
+/** Whether the live kernel can be asked. */
+export const liveKernelHere = opened.ok;
 /** Behind a test's title: whether the live kernel was asked too. */
 export const withKernel = opened.ok ? ", as in the live kernel" : ` (without the live kernel: ${opened.problem.message})`;
 
@@ -219,7 +221,7 @@ export function inEveryEngine(program: SmallProgram): Record<"jit" | "interp", O
 }
 
 /** What two outcomes differ in; undefined where they do not. */
-function difference(ours: Outcome, theirs: Outcome): string | undefined {
+export function difference(ours: Outcome, theirs: Outcome): string | undefined {
   if (ours.returned !== theirs.returned) return `returned ${ours.returned}, not ${theirs.returned}`;
   const result = ours.results.findIndex((word, index) => word !== theirs.results[index]);
   if (result >= 0) return `result ${result} is ${ours.results[result]}, not ${theirs.results[result]}`;

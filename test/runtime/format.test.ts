@@ -48,7 +48,7 @@ describe("bpf_snprintf", () => {
     expect(formatted(format, ...values)).toBe(expected);
   });
 
-  test.each(["%", "%q", "%5", "%f", "%n", "%lls", "%pI5", "%pz", "%sx", "\x01", "\xe9", "%hd"])("refuses %j", (format) => {
+  test.each(["%", "%q", "%5", "%f", "%n", "%lls", "%pI5", "%pz", "%sx", "\x01", "\x7f", "%\xe9", "%hd"])("refuses %j", (format) => {
     expect(formatted(format, 1)).toBe(BigInt(-EINVAL));
   });
 

@@ -85,13 +85,13 @@ export class ReplayPrograms {
     return Object.fromEntries(this.maps().map(({ name, map }) => [name, dumpMap(map)]));
   }
 
-  /** All maps, each once, with the name that it is shown by: where objects share one, all but the first's carry the object's too. */
+  /** All maps, each once, with the name that it is shown by: where objects share one, all but the first's carry the object's too, or its path. */
   maps(): NamedMap[] {
     const named = new Map<string, BpfMap>();
     const seen = new Set<BpfMap>();
     for (const [path, { loaded }] of this.#objects) {
       for (const map of loaded.maps.filter((one) => !seen.has(one) && seen.add(one)))
-        named.set(named.has(map.name) ? `${basename(path)}:${map.name}` : map.name, map);
+        named.set([map.name, `${basename(path)}:${map.name}`].find((name) => !named.has(name)) ?? `${path}:${map.name}`, map);
     }
     return [...named].map(([name, map]) => ({ name, map }));
   }
