@@ -9,7 +9,6 @@ import {
   CAPTURE_LINK_TYPE,
   CAPTURE_MORE,
   CAPTURE_PCAP,
-  CaptureLink,
   CaptureState,
   MAX_CAPLEN,
   MAX_RECORD,
@@ -17,37 +16,18 @@ import {
   PacketDescriptor,
 } from "../layout/index.ts";
 import type { Problem } from "../problem/index.ts";
-import {
-  BLOCK,
-  type InterfaceDescription,
-  leastBlockLength,
-  readInterface,
-  readSection,
-  type Section,
-  sectionByteOrder,
-} from "./blocks.ts";
+import { BLOCK, leastBlockLength, readInterface, readSection, type Section, sectionByteOrder } from "./blocks.ts";
 import { whenThere } from "./byteSource.ts";
+import { type CaptureInterface, CaptureSections } from "./captureSections.ts";
 import type { CaptureMemory, CaptureWindow } from "./captureWindow.ts";
 import { type CaptureFormat, PCAP_FILE_HEADER } from "./formats.ts";
-import { canBecomeEthernet, isEthernet, type LinkPolicy, linkTreatment, linkTypeName } from "./linkTypes.ts";
-import { type BlockOption, optionsLength, readOptions } from "./options.ts";
+import { canBecomeEthernet, type LinkPolicy, linkTypeName } from "./linkTypes.ts";
+import { type BlockOption, readOptions } from "./options.ts";
 import { problems } from "./problems.ts";
-import type { PacketSource, SourceInterface } from "./source.ts";
-import { tickConversion } from "./timeResolution.ts";
+import type { PacketSource } from "./source.ts";
 
-/** Interfaces of one section that the walker's table has room for. */
-export const MAX_LINKS = 1024;
-/** Interfaces of a whole capture whose descriptions are kept. */
-const MAX_INTERFACES = 65536;
-/** Bytes of blocks whose options are kept, over the whole capture: more than any tool writes, and little enough to hold. */
-const MAX_KEPT = 16 << 20;
 /** Oddities are told once each; a damaged file could have millions. */
 const MAX_WARNINGS = 16;
-
-/** An interface of a capture, with all that its section says of it. A pcap file has one, made from the file header. */
-export interface CaptureInterface extends SourceInterface, Omit<InterfaceDescription, "linkType" | "snaplen" | "name" | "description"> {
-  readonly littleEndian: boolean;
-}
 
 /** A pcapng block that carries no packet. */
 export interface CaptureBlock {
@@ -78,29 +58,21 @@ export class CaptureSource implements PacketSource {
   readonly #memory: CaptureMemory;
   readonly #window: CaptureWindow;
   readonly #settings: CaptureSettings;
-  readonly #interfaces: CaptureInterface[] = [];
-  readonly #sections: Section[] = [];
+  readonly #contents: CaptureSections;
   readonly #warnings: string[] = [];
   #format: CaptureFormat | undefined;
   #formatName: string;
   #problem: Problem | null = null;
   #truncated = false;
   #ended = false;
-  #kept = 0;
-  /** Sections and interfaces met in this pass; a pass after a rewind meets those of the first again. */
-  #passSections = 0;
-  #passInterfaces = 0;
-  /** Address of the walker's table of interfaces. */
-  readonly #links: number;
 
   constructor(memory: CaptureMemory, state: number, links: number, window: CaptureWindow, settings: CaptureSettings, formatName: string) {
     this.#memory = memory;
     this.state = state;
-    this.#links = links;
     this.#window = window;
     this.#settings = settings;
     this.#formatName = formatName;
-    this.#set("links", links);
+    this.#contents = new CaptureSections(memory, state, links, settings.links, (sentence) => this.#warn(sentence));
   }
 
   get name(): string {
@@ -112,18 +84,18 @@ export class CaptureSource implements PacketSource {
   }
 
   get interfaces(): readonly CaptureInterface[] {
-    return this.#interfaces;
+    return this.#contents.interfaces;
   }
 
   /** pcapng: the sections met so far. */
   get sections(): readonly Section[] {
-    return this.#sections;
+    return this.#contents.sections;
   }
 
   /** `pcap-us-le`, `pcapng-be`, `pcapng-mixed` (sections of both byte orders), … */
   get format(): string {
     if (this.#formatName !== "pcapng") return this.#formatName;
-    const orders = new Set(this.#sections.map((section) => section.littleEndian));
+    const orders = new Set(this.#contents.sections.map((section) => section.littleEndian));
     if (orders.size > 1) return "pcapng-mixed";
     return orders.has(false) ? "pcapng-be" : "pcapng-le";
   }
@@ -178,8 +150,7 @@ export class CaptureSource implements PacketSource {
     if (!this.resident) throw new TypeError("only a resident capture can be rewound");
     this.#window.rewind();
     this.#ended = false;
-    this.#passSections = 0;
-    this.#passInterfaces = 0;
+    this.#contents.rewind();
     // A capture with a damaged end is repeated up to the damage, which then is met anew.
     this.#problem = null;
     this.#set("reason", CAPTURE_FULL);
@@ -269,8 +240,7 @@ export class CaptureSource implements PacketSource {
     if (major !== 2) this.#warn(`the file header says version ${major}.${minor}; it was read as 2.4`);
     const word = view.getUint32(20, littleEndian);
     this.#window.skip(PCAP_FILE_HEADER);
-    this.#set("first_interface", 0);
-    this.#addInterface(
+    const problem = this.#contents.beginFile(
       {
         linkType: word & 0xffff,
         snaplen: view.getUint32(16, littleEndian),
@@ -282,41 +252,7 @@ export class CaptureSource implements PacketSource {
       },
       littleEndian,
     );
-  }
-
-  /** Adds the next interface of this pass to the walker's table, and to the list where it is new. */
-  #addInterface(description: InterfaceDescription, littleEndian: boolean): boolean {
-    const index = this.#passInterfaces++;
-    const link = index - this.#get("first_interface");
-    if (link >= MAX_LINKS) return this.#fail(problems.capture_too_many_interfaces({ most: MAX_LINKS, where: "section" }, this.#here));
-    if (index >= MAX_INTERFACES)
-      return this.#fail(problems.capture_too_many_interfaces({ most: MAX_INTERFACES, where: "capture" }, this.#here));
-    if (index === this.#interfaces.length) {
-      const options = this.#keep(description.options);
-      this.#interfaces.push({ ...description, options, index, section: Math.max(this.#passSections - 1, 0), littleEndian });
-    }
-    const { kind, convert } = linkTreatment(description.linkType, this.#settings.links);
-    const at = this.#links + link * CaptureLink.size;
-    const { view } = this.#memory;
-    CaptureLink.write(view, at, "kind", kind);
-    CaptureLink.write(view, at, "convert", convert ? 1 : 0);
-    CaptureLink.write(view, at, "strip_fcs", this.#settings.links !== "as-is" && isEthernet(description.linkType) ? 1 : 0);
-    CaptureLink.write(view, at, "fcs_length", description.fcsLength);
-    CaptureLink.write(view, at, "snaplen", description.snaplen);
-    const time = tickConversion(description.timeResolution, description.timeOffset);
-    CaptureLink.write(view, at, "time_kind", time.time_kind);
-    for (const field of ["time_factor", "time_limit", "offset_ns", "offset_seconds"] as const)
-      CaptureLink.writeBig(view, at, field, time[field]);
-    this.#set("link_count", link + 1);
-    return true;
-  }
-
-  /** The options, as long as there is room for them. */
-  #keep(options: readonly BlockOption[]): readonly BlockOption[] {
-    this.#kept += optionsLength(options);
-    if (this.#kept <= MAX_KEPT) return options;
-    this.#warn(`sections and interfaces have more than ${MAX_KEPT >> 20} MiB of options; those of the later ones were left out`);
-    return [];
+    if (problem !== undefined) this.#fail({ ...problem, at: this.#here });
   }
 
   /** The block at the cursor carries no packet: takes in what it says, and goes behind it. */
@@ -343,7 +279,7 @@ export class CaptureSource implements PacketSource {
     }
     const length = Math.ceil(total / 4) * 4;
     if (length !== total) this.#warn(`a block has length ${total}, no multiple of 4; it was read as ${length}`);
-    const about = { type, offset: this.#here.offset, length, littleEndian, section: Math.max(this.#passSections - 1, 0) };
+    const about = { type, offset: this.#here.offset, length, littleEndian, section: this.#contents.section };
     if (total > MAX_RECORD) {
       this.#settings.onBlock?.({ ...about, bytes: undefined });
       return this.#skipBlock(length - 4, total, littleEndian);
@@ -352,25 +288,18 @@ export class CaptureSource implements PacketSource {
     const bytes = window.copy(length);
     const trailer = new DataView(bytes.buffer).getUint32(length - 4, littleEndian);
     if (trailer !== total) return this.#fail(problems.capture_block_trailer({ length: total, trailer }, this.#here));
-    if (type === BLOCK.sectionHeader && !this.#beginSection(bytes, littleEndian)) return false;
-    if (type === BLOCK.interfaceDescription && !this.#addInterface(readInterface(bytes, littleEndian), littleEndian)) return false;
-    this.#settings.onBlock?.({ ...about, section: Math.max(this.#passSections - 1, 0), bytes });
+    const problem = this.#takeIn(type, bytes, littleEndian);
+    if (problem !== undefined) return this.#fail({ ...problem, at: this.#here });
+    this.#settings.onBlock?.({ ...about, section: this.#contents.section, bytes });
     window.skip(length);
     return true;
   }
 
-  #beginSection(bytes: Uint8Array, littleEndian: boolean): boolean {
-    const section = readSection(bytes, littleEndian);
-    const { major, minor } = section;
-    if (major !== 1) return this.#fail(problems.capture_version({ major, minor }, this.#here));
-    // A capture may have millions of sections; what it is read into stays small.
-    if (this.#passSections === this.#sections.length && this.#sections.length < MAX_INTERFACES)
-      this.#sections.push({ ...section, options: this.#keep(section.options) });
-    this.#passSections++;
-    this.#set("swapped", littleEndian ? 0 : 1);
-    this.#set("first_interface", this.#passInterfaces);
-    this.#set("link_count", 0);
-    return true;
+  /** What a block says of the packets behind it. */
+  #takeIn(type: number, bytes: Uint8Array, littleEndian: boolean): Problem | undefined {
+    if (type === BLOCK.sectionHeader) return this.#contents.beginSection(readSection(bytes, littleEndian));
+    if (type === BLOCK.interfaceDescription) return this.#contents.addInterface(readInterface(bytes, littleEndian), littleEndian);
+    return undefined;
   }
 
   /** Goes over a block too long for a window, and compares the length at its end. `left`: bytes before that length. */
@@ -419,7 +348,7 @@ export class CaptureSource implements PacketSource {
   }
 
   #linkProblem(index: number): Problem {
-    const linkType = this.#interfaces[index]?.linkType ?? 0;
+    const linkType = this.#contents.interfaces[index]?.linkType ?? 0;
     const hint =
       canBecomeEthernet(linkType) && this.#settings.links === "refuse"
         ? "give its packets Ethernet headers with --as-ethernet"

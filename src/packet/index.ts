@@ -16,7 +16,8 @@ export {
   type VlanTag,
 } from "./build.ts";
 export { type ByteSource, bytesAfter, bytesFromMemory, bytesFromStream } from "./byteSource.ts";
-export type { CaptureBlock, CaptureInterface, CaptureSource } from "./captureSource.ts";
+export type { CaptureInterface } from "./captureSections.ts";
+export type { CaptureBlock, CaptureSource } from "./captureSource.ts";
 export type { CaptureMemory } from "./captureWindow.ts";
 export { internetChecksum, onesComplementSum, pseudoHeaderSum } from "./checksum.ts";
 export type { ChunkSink } from "./chunkWriter.ts";

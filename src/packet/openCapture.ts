@@ -1,7 +1,8 @@
 import { CaptureLink, CaptureState } from "../layout/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import { type ByteSource, bytesAfter, bytesInOrder } from "./byteSource.ts";
-import { type CaptureBlock, CaptureSource, MAX_LINKS } from "./captureSource.ts";
+import { MAX_LINKS } from "./captureSections.ts";
+import { type CaptureBlock, CaptureSource } from "./captureSource.ts";
 import { type CaptureMemory, CaptureWindow, residentRegion, streamRegions } from "./captureWindow.ts";
 import { captureFormat, isGzip, PCAP_FILE_HEADER } from "./formats.ts";
 import type { LinkPolicy } from "./linkTypes.ts";
