@@ -5,7 +5,7 @@ import { Coverage } from "./coverage.ts";
 import { runLive } from "./live.ts";
 import { difference } from "./outcome.ts";
 import { assembleSet, type GeneratedSet, generatedSet } from "./program.ts";
-import { SimulatedMachine } from "./simulated.ts";
+import { type Place, SimulatedMachine } from "./simulated.ts";
 
 /** A set of programs whose outcome is not the kernel's. */
 export interface Finding {
@@ -25,10 +25,9 @@ export class Campaign {
   readonly #kernel: Kernel;
   readonly #engines: readonly (readonly [name: string, machine: SimulatedMachine])[];
 
-  /** `cpus`: of the live kernel. */
-  constructor(kernel: Kernel, cpus: number) {
+  constructor(kernel: Kernel, place: Place) {
     this.#kernel = kernel;
-    this.#engines = (["jit", "interp"] as const).map((engine) => [engine, new SimulatedMachine(engine, cpus)]);
+    this.#engines = (["jit", "interp"] as const).map((engine) => [engine, new SimulatedMachine(engine, place)]);
   }
 
   /** Makes the set of this seed, runs it everywhere and counts it; a difference is made as small as fast-check can. */
@@ -55,8 +54,7 @@ export class Campaign {
     truth: Parameters<typeof difference>[1],
   ): string | undefined {
     for (const [name, machine] of this.#engines) {
-      const outcome = machine.run(generated, assembled);
-      const found = "rejected" in outcome ? `rejected: ${outcome.rejected}` : difference(outcome.runs, truth);
+      const found = difference(machine.run(generated, assembled), truth);
       if (found !== undefined) return `${name}, ${found}`;
     }
     return undefined;

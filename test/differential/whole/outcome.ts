@@ -11,7 +11,7 @@ export interface RunOutcome {
   readonly maps: Readonly<Record<string, string>>;
 }
 
-/** All runs, or why the programs were not taken. */
+/** All runs, or why the live kernel did not take the programs. */
 export type SetOutcome = { readonly runs: readonly RunOutcome[] } | { readonly rejected: string };
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");

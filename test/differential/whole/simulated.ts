@@ -22,7 +22,7 @@ import {
 import { applyEntries, applyFirstContents, INNER_ENTRIES, INNER_KEYS, readingOf, type UserSide } from "./contents.ts";
 import { packetBytes } from "./input.ts";
 import { layOutSimulated } from "./network.ts";
-import { contextText, hex, type RunOutcome, type SetOutcome } from "./outcome.ts";
+import { contextText, hex, type RunOutcome } from "./outcome.ts";
 import type { AssembledSet, GeneratedSet } from "./program.ts";
 
 const u32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);
@@ -31,28 +31,35 @@ const EMPTY = new Uint8Array(0);
 /** What the live side asks for: the packet, and a page. */
 const SPARE_OUTPUT = 4096;
 
+/** How many CPUs the live kernel keeps per-CPU values for, and on which one programs run and user space works. */
+export interface Place {
+  readonly cpus: number;
+  readonly cpu: number;
+}
+
 /** One memory and one runtime, in which set after set is run. */
 export class SimulatedMachine {
   readonly #memory = new SimulatedMemory();
   readonly #runtime: RuntimeInstance;
   readonly #engine: Engine;
-  readonly #cpus: number;
+  readonly #place: Place;
 
-  /** `cpus`: as many as the live kernel keeps per-CPU values for. */
-  constructor(engine: Engine, cpus: number) {
+  constructor(engine: Engine, place: Place) {
     this.#engine = engine;
-    this.#cpus = cpus;
+    this.#place = place;
     this.#runtime = instantiateRuntime(this.#memory.memory, coldHelpers(this.#memory.memory));
   }
 
-  run(generated: GeneratedSet, assembled: AssembledSet): SetOutcome {
+  run(generated: GeneratedSet, assembled: AssembledSet): RunOutcome[] {
     const memory = this.#memory;
     const runtime = this.#runtime;
     memory.reset();
-    const cpus = createCpus(memory, { count: this.#cpus });
+    const cpus = createCpus(memory, { count: this.#place.cpus });
+    const { cpu } = this.#place;
+    CpuBlock.write(memory.view, cpus.host, "id", cpu);
     const network = layOutSimulated(memory);
     for (const block of cpus.blocks) CpuBlock.write(memory.view, block, "network", network.namespace);
-    (runtime.exports.cpu as WebAssembly.Global).value = cpus.blocks[0];
+    (runtime.exports.cpu as WebAssembly.Global).value = cpus.blocks[cpu];
     const host = new MapHost(memory, runtime, cpus);
     const maps = new Map(assembled.maps.map((spec) => [spec.name, createMap(host, spec)]));
     const inner = new Map(
@@ -104,11 +111,11 @@ export class SimulatedMachine {
     };
     const runs = generated.runs.map(({ packet, context, entries }, index): RunOutcome => {
       if (index > 0) applyEntries(assembled.maps, entries, user);
-      CpuBlock.write(memory.view, cpus.blocks[0]!, "skb_buffer_owner", 0);
+      CpuBlock.write(memory.view, cpus.blocks[cpu]!, "skb_buffer_owner", 0);
       const data = packetBytes(packet);
       let trap: string | undefined;
       const output = testRun.run({ data, dataSizeOut: data.length + SPARE_OUTPUT, ...(context ? { context } : {}) }, (at) => {
-        const result = runOnce(host, program, at);
+        const result = runOnce(host, program, at, cpu);
         if ("returned" in result) return result.returned;
         trap = `trap: ${result.trap.reason} (${result.trap.message}, ${result.trap.detail}) at ${result.trap.instruction}`;
         return 0n;
@@ -123,7 +130,7 @@ export class SimulatedMachine {
         maps: found,
       };
     });
-    return { runs };
+    return runs;
   }
 }
 
