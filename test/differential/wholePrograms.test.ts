@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { openKernel } from "../../src/kernel/index.ts";
+import { besideSockets } from "../stack/liveSockets.ts";
 import { Campaign } from "./whole/campaign.ts";
 import { Coverage } from "./whole/coverage.ts";
 import { makeLive } from "./whole/network.ts";
@@ -36,7 +37,7 @@ live(
     execFileSync("taskset", ["-cp", String(cpu), String(process.pid)], { stdio: "ignore" });
     const campaign = new Campaign(opened.value, { cpus: possibleCpus(), cpu });
     const end = performance.now() + seconds * 1000;
-    await opened.value.inNetworkNamespace(() => {
+    await besideSockets(() => {
       makeLive();
       for (let index = 0; index < programs && performance.now() < end; index++) campaign.try(first + index);
     });

@@ -43,9 +43,9 @@ export class Campaign {
     }
     this.accepted++;
     this.runs += truth.runs.length;
-    const differs = this.#difference(generated!, assembled, truth.runs) !== undefined;
-    this.coverage.count(assembled, truth.runs, differs);
-    if (differs) this.findings.push({ seed, text: this.#smallest(seed) });
+    const found = this.#difference(generated!, assembled, truth.runs);
+    this.coverage.count(assembled, truth.runs, found !== undefined);
+    if (found !== undefined) this.findings.push({ seed, text: `seed ${seed}: ${found}\n${this.#smallest(seed) ?? "not a second time"}` });
   }
 
   #difference(
@@ -67,17 +67,18 @@ export class Campaign {
     return "rejected" in truth ? undefined : this.#difference(generated, assembled, truth.runs);
   }
 
-  #smallest(seed: number): string {
+  /** The smallest set that differs, told; undefined when the set of this seed does not a second time. */
+  #smallest(seed: number): string | undefined {
     const shrunk = fc.check(
       fc.property(generatedSet, (generated) => this.explain(generated) === undefined),
       { seed, numRuns: 1, endOnFailure: false, interruptAfterTimeLimit: 20_000 },
     );
     const [smallest] = shrunk.counterexample ?? [];
-    if (smallest === undefined) return "differs now and then";
+    if (smallest === undefined) return undefined;
     const { main, tails, sites } = assembleSet(smallest);
     const listing = [main, ...tails].map(({ name, instructions }) => `${name}:\n${disassemble(instructions)}`).join("\n");
     const what = sites.map(({ kind }, index) => `${index}: ${kind}`).join(", ");
-    return `seed ${seed}: ${this.explain(smallest) ?? "differs now and then"}\n${fc.stringify(smallest)}\nstatements ${what}\n${listing}`;
+    return `smallest: ${this.explain(smallest) ?? "differs now and then"}\n${fc.stringify(smallest)}\nstatements ${what}\n${listing}`;
   }
 
   #countRejection(text: string, seed: number): void {

@@ -3,7 +3,16 @@ import { writeFileSync } from "node:fs";
 import { IFF_UP, NetDevice, NetNamespace } from "../../../src/layout/index.ts";
 import type { Result } from "../../../src/problem/index.ts";
 import type { SimulatedMemory } from "../../../src/runtime/index.ts";
-import { layOutNetwork as layOutRoutes, parseNeighbour, parsePrefix, parseRoute } from "../../../src/stack/index.ts";
+import {
+  layOutNetwork as layOutRoutes,
+  layOutSockets,
+  layOutSynCookies,
+  parseNeighbour,
+  parsePrefix,
+  parseRoute,
+  parseSocket,
+} from "../../../src/stack/index.ts";
+import { sockets } from "../../stack/liveSockets.ts";
 
 /** The network namespace in which programs run on both sides: loopback, which frames come from, and devices that routes lead to. */
 interface Device {
@@ -52,6 +61,13 @@ const value = <T>(result: Result<T>): T => {
   return result.value;
 };
 
+const declared = {
+  routes: routes.map((text) => value(parseRoute(text))),
+  neighbours: neighbours.map((text) => value(parseNeighbour(text))),
+  sockets: sockets.map((text) => value(parseSocket(text))),
+  addresses: new Map(devices.map(({ name, addresses }) => [name, addresses.map((text) => parsePrefix(text)!)])),
+};
+
 /** Lays the namespace out in the memory. Gives its address, and that of the loopback device. */
 export function layOutSimulated(memory: SimulatedMemory): { readonly namespace: number; readonly device: number } {
   const namespace = memory.allocate("engine", NetNamespace.size, 64, "network namespace");
@@ -59,7 +75,7 @@ export function layOutSimulated(memory: SimulatedMemory): { readonly namespace: 
   const { view } = memory;
   NetNamespace.write(view, namespace, "devices", table);
   NetNamespace.write(view, namespace, "device_limit", LARGEST + 1);
-  const placed = devices.map(({ name, ifindex, mtu, mac, addresses, forwards }) => {
+  const placed = devices.map(({ name, ifindex, mtu, mac, forwards }) => {
     const at = memory.allocate("engine", NetDevice.size, 64, `device ${name}`);
     for (const [field, word] of [
       ["ifindex", ifindex],
@@ -74,13 +90,15 @@ export function layOutSimulated(memory: SimulatedMemory): { readonly namespace: 
     memory.bytes.set(Buffer.from(mac.replaceAll(":", ""), "hex"), at + NetDevice.at.mac);
     memory.bytes.fill(ifindex === 1 ? 0 : 0xff, at + NetDevice.at.broadcast, at + NetDevice.at.broadcast + 6);
     memory.view.setUint32(table + ifindex * 4, at, true);
-    return { name, ifindex, at, addresses: addresses.map((text) => parsePrefix(text)!) };
+    return { name, ifindex, at, addresses: declared.addresses.get(name)! };
   });
   layOutRoutes(memory, namespace, {
     devices: placed,
-    routes: routes.map((text) => value(parseRoute(text))),
-    neighbours: neighbours.map((text) => value(parseNeighbour(text))),
+    routes: declared.routes,
+    neighbours: declared.neighbours,
   });
+  layOutSynCookies(memory, namespace, { mode: 2 });
+  layOutSockets(memory, namespace, { sockets: declared.sockets, devices: placed });
   return { namespace, device: placed[0]!.at };
 }
 
@@ -88,7 +106,7 @@ const ip = (text: string): void => {
   execFileSync("ip", text.split(" "), { stdio: ["ignore", "ignore", "pipe"] });
 };
 
-/** Makes the same in the network namespace that this thread is in, which holds nothing but a loopback device that is down. */
+/** Makes the same, but for the sockets, in the network namespace that this thread is in, which holds nothing but a loopback device. */
 export function makeLive(): void {
   const set = (name: string, word: number): void => writeFileSync(`/proc/sys/net/${name}`, String(word));
   ip("link set lo up");

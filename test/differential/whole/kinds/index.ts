@@ -10,6 +10,7 @@ import { networkKinds } from "./network.ts";
 import { packetKinds } from "./packet.ts";
 import { ringKinds } from "./rings.ts";
 import { skbKinds } from "./skb.ts";
+import { socketKinds } from "./sockets.ts";
 import { stringKinds } from "./strings.ts";
 import { surroundingKinds } from "./surroundings.ts";
 import { timerKinds } from "./timers.ts";
@@ -32,6 +33,7 @@ export const allKinds: readonly AnyKind[] = [
   ...surroundingKinds,
   ...networkKinds,
   ...timerKinds,
+  ...socketKinds,
 ];
 
 const byName = new Map(allKinds.map((kind) => [kind.name, kind]));

@@ -74,42 +74,4 @@ export const networkKinds: readonly AnyKind[] = [
       },
     }),
   ),
-  ...(["xdp", "sched_cls"] as const).flatMap((type) =>
-    (["bpf_sk_lookup_tcp", "bpf_sk_lookup_udp", "bpf_skc_lookup_tcp"] as const).map((name) =>
-      defineKind({
-        name: `${name} of ${type}`,
-        subject: "verdict",
-        type,
-        weight: 2,
-        params: fc.record({
-          size: fc.constantFrom(12, 36, 12, 16),
-          seed: fc.nat({ max: 255 }),
-          namespace: fc.constantFrom(-1n, 0n, 0xffffffffn),
-          flags: fc.constantFrom(0, 0, 1),
-        }),
-        covers: () => [`${name} (${type}), no socket`],
-        stack: 40,
-        write(out, { size, seed, namespace, flags }) {
-          const { code } = out;
-          const [found, end] = [code.label(), code.label()];
-          const at = out.buffer(40, seed);
-          code.copy(1, 6);
-          code.frame(2, at);
-          code.set(3, size);
-          code.setWide(4, namespace);
-          code.set(5, flags);
-          out.call(name);
-          code.when(0, "!=", 0, found);
-          code.set(0, 1);
-          code.goto(end);
-          code.place(found);
-          code.copy(1, 0);
-          out.call("bpf_sk_release");
-          code.set(0, 2);
-          code.place(end);
-          out.keep(0);
-        },
-      }),
-    ),
-  ),
 ];

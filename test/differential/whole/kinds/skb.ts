@@ -18,6 +18,9 @@ const room = fc
   .tuple(fc.constantFrom(...roomFlags), fc.constantFrom(0, 0, 0, 14, 4))
   .map(([low, link]) => (BigInt(link) << 56n) | BigInt(low));
 
+/** MAC header, with some tags in it, and IPv6 header. */
+const LONGEST_HEADERS = 74;
+
 type Field = keyof typeof SkBuff.at;
 /**
  * Words that programs read, whole or in part, and how many bytes the kernel keeps of each. Of a part that is no smaller than that, and not the first, Linux gives the
@@ -97,14 +100,6 @@ export const skbKinds: readonly AnyKind[] = [
       args: [fc.oneof(constants(0), anyOperand), between(0, 3)],
     },
     {
-      name: "bpf_skb_adjust_room",
-      subject: "skb",
-      type: "sched_cls",
-      context: true,
-      weight: 8,
-      args: [fc.oneof(constants(0, 4, 8, 20, 24, 28, 40, 48, -4, -8, -20, -40), between(-100, 300)), between(0, 2), room],
-    },
-    {
       name: "bpf_l3_csum_replace",
       subject: "skb",
       type: "sched_cls",
@@ -124,6 +119,32 @@ export const skbKinds: readonly AnyKind[] = [
       ],
     },
   ]),
+  defineKind({
+    name: "bpf_skb_adjust_room",
+    subject: "skb",
+    type: "sched_cls",
+    weight: 8,
+    params: fc.record({
+      difference: fc.oneof(fc.constantFrom(0, 4, 8, 20, 24, 28, 40, 48, -4, -8, -20, -40), fc.integer({ min: -100, max: 300 })),
+      mode: fc.nat({ max: 2 }),
+      flags: room,
+    }),
+    covers: () => ["bpf_skb_adjust_room"],
+    write(out, { difference, mode, flags: given }) {
+      const { code } = out;
+      const short = code.label();
+      // Of a frame that ends in its IPv6 header Linux moves bytes behind the end, which may be anything.
+      code.load(4, 0, 6, SkBuff.at.len);
+      code.when(0, "<", LONGEST_HEADERS, short);
+      code.copy(1, 6);
+      code.set(2, difference);
+      code.set(3, mode);
+      code.setWide(4, given);
+      out.call("bpf_skb_adjust_room");
+      out.keep(0);
+      code.place(short);
+    },
+  }),
   defineKind({
     name: "bpf_get_hash_recalc",
     subject: "skb",
@@ -179,6 +200,7 @@ export const skbKinds: readonly AnyKind[] = [
   defineKind({
     name: "read of __sk_buff",
     subject: "skb",
+    weight: 12,
     type: "sched_cls",
     params: fc.record({
       field: fc.constantFrom(...(Object.keys(readable) as Readable[])),
@@ -220,6 +242,7 @@ export const skbKinds: readonly AnyKind[] = [
   defineKind({
     name: "write to __sk_buff",
     subject: "skb",
+    weight: 8,
     type: "sched_cls",
     params: fc.record({ field: fc.constantFrom(...writable), word: fc.nat({ max: 4 }), value: anyOperand, immediate: fc.boolean() }),
     covers: ({ field }) => [`__sk_buff.${field} write`],
