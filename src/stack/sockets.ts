@@ -130,14 +130,16 @@ function layOutSocket(memory: SimulatedMemory, at: number, spec: SocketSpec, ifi
   set("priority", spec.priority ?? 0);
   set("src_port", local.port);
   bytes.set(local.address, at + (ipv6 ? Socket.at.src_ip6 : Socket.at.src_ip4));
-  if (ipv6 && local.address.some((byte) => byte !== 0)) bytes.set(LOOPBACK4_IPV6, at + Socket.at.src_ip4);
+  const ownIpv6 = ipv6 && local.address.some((byte) => byte !== 0);
+  if (ownIpv6) bytes.set(LOOPBACK4_IPV6, at + Socket.at.src_ip4);
   if (peer !== undefined) {
     view.setUint16(at + Socket.at.dst_port, peer.port);
     bytes.set(peer.address, at + (ipv6 ? Socket.at.dst_ip6 : Socket.at.dst_ip4));
   }
   set("state", tcp ? STATE_NUMBERS[spec.state ?? "listen"] : peer === undefined ? TCP_CLOSE : TCP_ESTABLISHED);
   set("rx_queue_mapping", -1);
-  set("v6only", spec.v6only ? 1 : 0);
+  // Linux makes a socket that is bound to an IPv6 address take no IPv4. net/ipv6/af_inet6.c: __inet6_bind.
+  set("v6only", spec.v6only || ownIpv6 ? 1 : 0);
   set("uid", spec.uid ?? 0);
   if (tcp) {
     for (const [field, value] of Object.entries(INITIAL)) TcpSock.write(view, at + Socket.at.tcp, field as keyof typeof INITIAL, value);

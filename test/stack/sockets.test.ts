@@ -183,6 +183,10 @@ test(`SYN cookies of a listener${withKernel}`, async () => {
     expect(
       ask("127.0.0.2:82", `${call("gen", [40, 20], tcpHeader(2), 6)}\nr0 >>= 32`, `${call("gen", [20, 20])}\nr0 >>= 32`).slice(1),
     ).toEqual([1220n, 536n]);
+    // One that is bound to an IPv6 address is told so by that.
+    const bound = `${lookup("bpf_sk_lookup_tcp", "[::1]:4001", "[::1]:84")}\n${call("gen", [20, 20])}\n${keep(1)}\n${release}`;
+    const text = `${bytesAt(HEADERS.ip, [...ipv4, ...ipv4])}\n${bound}`;
+    expect(agreedResults({ sockets, synCookies: 2, results: 2, text })).toEqual([1n, -22n]);
   });
 });
 

@@ -110,6 +110,8 @@ const opaque: ReadonlySet<number> = new Set([
   uapi.BPF_MAP_TYPE_BLOOM_FILTER,
   uapi.BPF_MAP_TYPE_PERF_EVENT_ARRAY,
   uapi.BPF_MAP_TYPE_USER_RINGBUF,
+  uapi.BPF_MAP_TYPE_SK_STORAGE,
+  uapi.BPF_MAP_TYPE_CGROUP_ARRAY,
 ]);
 
 export type Reading = "entries" | "next" | "records" | "inner" | "nothing";

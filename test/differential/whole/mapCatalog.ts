@@ -79,6 +79,12 @@ const laterTypes: Btf = {
 };
 const later = { btf: laterTypes, keyTypeId: 1, valueTypeId: 5, keySize: 4, valueSize: 40, flags: 0 };
 
+/** A key and a value of 8 bytes, which maps of sockets cannot do without. */
+const plainTypes: Btf = {
+  types: [{ kind: "void" }, int, { kind: "struct", name: "note", size: 8, members: [member("first", 1, 0), member("second", 1, 32)] }],
+  littleEndian: true,
+};
+
 const locked = { btf: lockedTypes, keyTypeId: 1, valueTypeId: 3, keySize: 4, valueSize: 16 };
 
 /** The maps that a program may use; it gets those that its statements name. Keys of keyed maps are 4 bytes unless said. */
@@ -128,6 +134,17 @@ export function mapCatalog(shape: MapShape) {
     cpumap: { keySize: 4, valueSize: 4, maxEntries: 2, flags: 0, type: uapi.BPF_MAP_TYPE_CPUMAP },
     xskmap: { keySize: 4, valueSize: 4, maxEntries: 4, flags: 0, type: uapi.BPF_MAP_TYPE_XSKMAP },
     perf_event_array: { keySize: 4, valueSize: 4, maxEntries: 2, flags: 0, type: uapi.BPF_MAP_TYPE_PERF_EVENT_ARRAY },
+    sk_storage: {
+      type: uapi.BPF_MAP_TYPE_SK_STORAGE,
+      keySize: 4,
+      valueSize: 8,
+      maxEntries: 0,
+      flags: uapi.BPF_F_NO_PREALLOC,
+      btf: plainTypes,
+      keyTypeId: 1,
+      valueTypeId: 2,
+    },
+    cgroup_array: { keySize: 4, valueSize: 4, maxEntries: 2, flags: 0, type: uapi.BPF_MAP_TYPE_CGROUP_ARRAY },
     user_ringbuf: { keySize: 0, valueSize: 0, maxEntries: 4096, flags: 0, type: uapi.BPF_MAP_TYPE_USER_RINGBUF },
     timer_array: { ...later, type: uapi.BPF_MAP_TYPE_ARRAY, maxEntries: entries },
     timer_hash: { ...later, type: uapi.BPF_MAP_TYPE_HASH, maxEntries: entries },

@@ -99,6 +99,17 @@ export const moreMapKinds: readonly AnyKind[] = [
     },
   }),
   defineKind({
+    name: "bpf_map_sum_elem_count",
+    subject: "maps",
+    params: fc.constantFrom(...(Object.keys(walked) as Walked[])),
+    covers: (map) => ["bpf_map_sum_elem_count", `${walked[map]} count`],
+    write(out, map) {
+      out.map(1, map);
+      out.kfunc("bpf_map_sum_elem_count");
+      out.keep(0);
+    },
+  }),
+  defineKind({
     name: "map in a map",
     subject: "maps",
     weight: 8,

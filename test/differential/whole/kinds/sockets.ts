@@ -39,7 +39,7 @@ const tupleSize = (index: number): number => (ends[index]![0].includes(":") ? 36
 const commonFields = ["bound_dev_if", "family", "src_ip4", "src_port", "dst_ip4", "state"] as const;
 const wholeFields = ["type", "protocol", "mark", "priority"] as const;
 
-const uses = ["read", "full", "tcp", "listener", "assign", "cookie"] as const;
+const uses = ["read", "full", "tcp", "listener", "assign", "cookie", "unix", "mptcp", "request", "storage", "forget"] as const;
 type Use = (typeof uses)[number];
 const helpers: Readonly<Partial<Record<Use, string>>> = {
   full: "bpf_sk_fullsock",
@@ -47,6 +47,11 @@ const helpers: Readonly<Partial<Record<Use, string>>> = {
   listener: "bpf_get_listener_sock",
   assign: "bpf_sk_assign",
   cookie: "bpf_tcp_gen_syncookie",
+  unix: "bpf_skc_to_unix_sock",
+  mptcp: "bpf_skc_to_mptcp_sock",
+  request: "bpf_skc_to_tcp_request_sock",
+  storage: "bpf_sk_storage_get",
+  forget: "bpf_sk_storage_delete",
 };
 
 /** Uses the socket in r8. */
@@ -65,6 +70,9 @@ function use(out: Writer, name: Use, whole: boolean, seed: number): void {
     case "full":
     case "tcp":
     case "listener":
+    case "unix":
+    case "mptcp":
+    case "request":
       code.copy(1, 8);
       out.call(helpers[name]!);
       code.set(9, 1);
@@ -72,6 +80,30 @@ function use(out: Writer, name: Use, whole: boolean, seed: number): void {
       code.set(9, 2);
       code.place(none);
       out.keep(9);
+      return;
+    case "storage": {
+      const at = out.buffer(8, seed);
+      out.map(1, "sk_storage");
+      code.copy(2, 8);
+      if (seed & 4) code.frame(3, at);
+      else code.set(3, 0);
+      // BPF_SK_STORAGE_GET_F_CREATE, or only looking.
+      code.set(4, seed & 1);
+      out.call("bpf_sk_storage_get");
+      code.when(0, "==", 0, none);
+      code.load(8, 9, 0, 0);
+      code.copy(1, 9);
+      code.change(1, "+=", 3);
+      code.store(8, 0, 0, 1);
+      out.keep(9);
+      code.place(none);
+      return;
+    }
+    case "forget":
+      out.map(1, "sk_storage");
+      code.copy(2, 8);
+      out.call("bpf_sk_storage_delete");
+      out.keep(0);
       return;
     case "assign":
       code.copy(1, 6);
@@ -102,12 +134,12 @@ function use(out: Writer, name: Use, whole: boolean, seed: number): void {
 export const socketKinds: readonly AnyKind[] = (["xdp", "sched_cls"] as const).flatMap((type) =>
   (["bpf_sk_lookup_tcp", "bpf_sk_lookup_udp", "bpf_skc_lookup_tcp"] as const).map((name) => {
     const whole = name !== "bpf_skc_lookup_tcp";
-    const possible = whole ? (type === "xdp" ? ["read", "cookie"] : uses) : ["read"];
+    const possible = whole ? (type === "xdp" ? ["read", "cookie", "unix", "mptcp", "request"] : uses) : ["read"];
     return defineKind({
       name: `${name} of ${type}`,
       subject: "verdict",
       type,
-      weight: 3,
+      weight: 4,
       params: fc.record({
         tuple: fc.nat({ max: ends.length - 1 }),
         used: fc.constantFrom(...(possible as readonly Use[])),
@@ -115,7 +147,12 @@ export const socketKinds: readonly AnyKind[] = (["xdp", "sched_cls"] as const).f
         namespace: fc.constantFrom(-1n, -1n, -1n, 0n, 0xffffffffn, 1n << 32n),
         flags: fc.constantFrom(0, 0, 0, 0, 1),
       }),
-      covers: ({ used }) => [`${name} (${type})`, "bpf_sk_release", ...(helpers[used] === undefined ? [] : [helpers[used]])],
+      covers: ({ used }) => [
+        `${name} (${type})`,
+        "bpf_sk_release",
+        ...(used === "storage" || used === "forget" ? ["SK_STORAGE"] : []),
+        ...(helpers[used] === undefined ? [] : [helpers[used]]),
+      ],
       stack: 88,
       write(out, { tuple, used, seed, namespace, flags }) {
         const { code } = out;

@@ -140,6 +140,60 @@ export const surroundingKinds: readonly AnyKind[] = [
     },
   }),
   defineKind({
+    name: "bpf_current_task_under_cgroup",
+    subject: "surroundings",
+    weight: 1,
+    params: fc.nat({ max: 3 }),
+    covers: () => ["bpf_current_task_under_cgroup, no cgroup", "CGROUP_ARRAY"],
+    write(out, index) {
+      out.map(1, "cgroup_array");
+      out.code.set(2, index);
+      out.call("bpf_current_task_under_cgroup");
+      out.keep(0);
+    },
+  }),
+  defineKind({
+    name: "bpf_skb_under_cgroup",
+    subject: "surroundings",
+    type: "sched_cls",
+    weight: 1,
+    params: fc.nat({ max: 3 }),
+    covers: () => ["bpf_skb_under_cgroup, no cgroup", "CGROUP_ARRAY"],
+    write(out, index) {
+      out.code.copy(1, 6);
+      out.map(2, "cgroup_array");
+      out.code.set(3, index);
+      // In test runs Linux gives the packet a socket, which the simulated one has not.
+      out.call("bpf_skb_under_cgroup");
+    },
+  }),
+  ...(["kernel", "kernel_str", "user", "user_str"] as const).map((name) =>
+    defineKind({
+      name: `bpf_probe_read_${name}_dynptr`,
+      subject: "dynptr",
+      weight: 3,
+      params: fc.record({ offset: fc.nat({ max: 12 }), size: fc.nat({ max: 20 }), from: fc.nat({ max: 100 }), nothing: fc.boolean() }),
+      covers: () => [`bpf_probe_read_${name}_dynptr`],
+      stack: 16,
+      write(out, { offset, size, from, nothing }) {
+        const { code } = out;
+        const at = out.stack(16);
+        out.workBuffer(1, 0);
+        code.set(2, 16);
+        code.set(3, 0);
+        code.frame(4, at);
+        out.call("bpf_dynptr_from_mem");
+        code.frame(1, at);
+        code.set(2, offset);
+        code.set(3, size);
+        if (nothing || name.startsWith("user")) code.set(4, 0);
+        else out.sharedBuffer(4, from);
+        out.kfunc(`bpf_probe_read_${name}_dynptr`);
+        out.keep(0);
+      },
+    }),
+  ),
+  defineKind({
     name: "bpf_get_branch_snapshot",
     subject: "surroundings",
     weight: 1,
