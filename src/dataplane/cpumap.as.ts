@@ -42,6 +42,7 @@ import {
   Mail_length,
   Mail_next,
   Mail_offset,
+  Mail_sent_ns,
   PollState_cpu_bulk_count,
   PollState_cpu_bulks,
   PollState_cpu_count,
@@ -72,6 +73,7 @@ import { prepareEntryContext, runOn } from "./programs.as";
 import { redirect } from "./redirect.as";
 import { passFromThread } from "./skbPath.as";
 import { step } from "./steps.as";
+import { awaitFrame, sendingTime } from "./timing.as";
 
 /** The bulk queue of a cpumap entry on this CPU; a new one when it has none since the poll began. 0 when there are too many. */
 function bulkFor(state: u32, entry: u32, target: u32): u32 {
@@ -203,6 +205,7 @@ function sendMail(state: u32, frame: u32, target: u32): void {
   store<u32>(mail, 0, Mail_next);
   store<u32>(mail, length, Mail_length);
   store<u32>(mail, meta - frame, Mail_offset);
+  store<f64>(mail, sendingTime(state), Mail_sent_ns);
   memory.copy(mail + Mail_SIZE, frame, Frame_SIZE);
   copyBytes(mail + Mail_SIZE + Frame_SIZE, meta, length);
   const cpus = load<u32>(state, PollState_cpu_count);
@@ -217,6 +220,7 @@ function sendMail(state: u32, frame: u32, target: u32): void {
 /** Takes a frame out of another CPU's mail, into a frame of this CPU, and runs the thread on it. */
 export function receiveMail(state: u32, mail: u32): void {
   addFuel();
+  awaitFrame(state, load<f64>(mail, Mail_sent_ns));
   const sent = mail + Mail_SIZE;
   const frame = takeFrame(state);
   if (frame == 0) {

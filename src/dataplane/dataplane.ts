@@ -1,7 +1,7 @@
 import type { ObjectFile } from "../bpf/elf/index.ts";
 import type { MapSpec, ProgramSpec } from "../bpf/spec.ts";
 import { DEFAULT_FUEL, MAX_PROGRAMS, NetNamespace } from "../layout/index.ts";
-import { Device, type DeviceSpec, type XdpMode } from "../nic/index.ts";
+import { Device, type DeviceSpec, type TimingProfile, type XdpMode } from "../nic/index.ts";
 import type { PacketSource, ReleaseWindows } from "../packet/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import {
@@ -43,6 +43,7 @@ import type { OpenPool } from "./pool.ts";
 import { problems } from "./problems.ts";
 import type { RunResult } from "./result.ts";
 import { Run, type RunOptions } from "./run.ts";
+import { MachineTiming, pricesOf } from "./timing.ts";
 import { TraceLog } from "./traceLog.ts";
 
 /** A device of the machine, with its addresses. */
@@ -69,6 +70,8 @@ export interface DataplaneOptions {
   readonly seed?: bigint;
   /** What the fuel tank of a CPU holds, in instructions (layout/fuel.ts): one program run cannot burn more. */
   readonly fuel?: bigint;
+  /** Model the time of everything by this profile (nic/timing.ts): packets may be lost, and are late. */
+  readonly timing?: TimingProfile;
   /** Measure the programs' running time (ProgramInfo.runTimeNs), as `sysctl kernel.bpf_stats_enabled=1` does. It costs some 200 ns a run. */
   readonly statistics?: boolean;
   /** Compiled unless said. */
@@ -112,6 +115,7 @@ export class Dataplane {
   readonly #consumers: Consumers;
   /** Given up, but their ids still stand in what the current run has recorded. */
   readonly #unloaded = new Set<LoadedProgram>();
+  readonly #timing: MachineTiming | undefined;
   #tracksConnections = false;
   #run: Run | undefined;
 
@@ -162,9 +166,14 @@ export class Dataplane {
     layOutXfrmStates(this.memory, this.#namespace, options.xfrmStates ?? []);
     if (options.connections !== undefined) this.#trackConnections();
     this.layout = layOutMachine(this.memory, cpus, this.devices);
+    const { timing } = options;
+    this.#timing = timing && new MachineTiming(this.memory, this.layout, this.devices, timing);
     this.#place = {
       host: this.host,
-      loader: new ProgramLoader(this.host, { timed: options.statistics ?? false }),
+      loader: new ProgramLoader(this.host, {
+        timed: options.statistics ?? false,
+        ...(timing === undefined ? {} : { prices: pricesOf(timing) }),
+      }),
       engine: this.engine,
       cpus: cpuCount,
       pinned: new Map(),
@@ -323,6 +332,7 @@ export class Dataplane {
       openPool: this.#options.openPool,
       trace: this.#trace,
       consumers: this.#consumers,
+      timing: this.#timing,
     });
     this.#run = run;
     try {

@@ -11,3 +11,4 @@ export { type FoundRecordType, type RecordType, recordType } from "./recordType.
 export type { FateCount, ProgramResult, QueueResult, RunResult, TrapResult } from "./result.ts";
 export type { FinishedWindow, RunOptions } from "./run.ts";
 export { type Globals, isTyped, openSkeleton, type Skeleton, sectionProperty } from "./skeleton.ts";
+export type { CpuLoad, LatencyResult, TimingResult } from "./timing.ts";

@@ -24,7 +24,9 @@ import {
   REASON_MAP_ACCESS,
   REASON_MEMORY,
   REASON_NO_FRAME,
+  REASON_NIC_FULL,
   REASON_NO_TARGET,
+  REASON_OUT_OF_BUFFER,
   REASON_TC_REDIRECT_ERR,
   REASON_TC_SHOT,
   REASON_XDP_DROP,
@@ -72,6 +74,8 @@ const reasons: Readonly<Record<number, (detail: number, helper: HelperName) => s
   [REASON_NO_FRAME]: () => "no_frame",
   [REASON_DOWN]: () => "tx_dropped",
   [REASON_MAP_ACCESS]: (map) => `map_access:${map}`,
+  [REASON_OUT_OF_BUFFER]: () => "rx_out_of_buffer",
+  [REASON_NIC_FULL]: () => "rx_discards_phy",
 };
 
 /** A loss as Linux names it; null for REASON_NONE. `detail`: see REASON_*. */

@@ -6,6 +6,7 @@ import {
   CpuBlock_id,
   FATE_DROP,
   FATE_NONE,
+  Frame_device,
   Frame_is_skb,
   Frame_outcome,
   Frame_packet,
@@ -31,6 +32,7 @@ import {
   PollState_cpu_count,
   PollState_outcome_tally,
   PollState_queue_tallies,
+  PollState_timing,
   PollState_verdict_tally,
   PollState_window,
   QueueTally_SIZE,
@@ -54,6 +56,7 @@ import {
   WindowSlot_final_stride,
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
+import { timeEnd } from "./timing.as";
 import { copyBytes, packetEnd, packetStart, releaseFrame } from "./frames.as";
 
 /** Begins the record of a packet that the current CPU takes from receive queue number `queue`. */
@@ -140,6 +143,7 @@ export function refuse(state: u32, packet: u32, outcome: u32, queue: u32, reason
 
 /** A packet is lost: counts it, closes its record and gives its frame back. */
 export function lose(state: u32, frame: u32, fate: u32, reason: u32, detail: i32): void {
+  time(state, frame, fate);
   const outcome = load<u32>(frame, Frame_outcome);
   countFate(state, load<u32>(frame, Frame_queue), fate, reason, detail, 0, 1, receivedBytes(frame));
   if (outcome != 0) recordFate(outcome, fate, reason, detail, 0, keepsBytes(state) ? keepFinal(state, frame) : 0);
@@ -148,10 +152,16 @@ export function lose(state: u32, frame: u32, fate: u32, reason: u32, detail: i32
 
 /** A packet arrived where it goes: counts it, closes its record with its final length and gives its frame back. */
 export function arrive(state: u32, frame: u32, fate: u32, to: u32): void {
+  time(state, frame, fate);
   const outcome = load<u32>(frame, Frame_outcome);
   countFate(state, load<u32>(frame, Frame_queue), fate, 0, 0, to, 1, receivedBytes(frame));
   if (outcome != 0) recordFate(outcome, fate, 0, 0, to, finalLength(state, frame));
   releaseFrame(state, frame);
+}
+
+function time(state: u32, frame: u32, fate: u32): void {
+  const timing = load<u32>(state, PollState_timing);
+  if (timing != 0) timeEnd(timing, load<u32>(frame, Frame_packet), load<u32>(frame, Frame_device), fate);
 }
 
 function receivedBytes(frame: u32): u32 {

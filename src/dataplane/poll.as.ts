@@ -58,6 +58,7 @@ import {
   PollState_states,
   PollState_thread_first,
   PollState_thread_last,
+  PollState_timing,
   PollState_tx_first,
   PollState_tx_last,
   PollState_window,
@@ -93,6 +94,7 @@ import { receivePackets, setClock } from "./receive.as";
 import { flushDevices, transmitFrame } from "./redirect.as";
 import { receiveBacklog } from "./skbPath.as";
 import { beginSteps, step } from "./steps.as";
+import { beginTimedWindow, beginTurn, endTimedPoll, NO_TURN, nextTimedPoll } from "./timing.as";
 
 /** What `touchPackets` has read, so that it is not left out as useless. */
 export let touched: u32 = 0;
@@ -109,6 +111,8 @@ export function beginWindow(window: u32): void {
   if (load<u64>(cpu, CpuBlock_ktime_ns) == 0 || latest > load<i64>(cpu, CpuBlock_real_ns)) setClock(state, cpu, latest);
   // The turn moves on before each poll, so this begins with the first queue.
   store<u32>(state, load<u32>(state, PollState_queue_count) - 1, PollState_queue_turn);
+  const timing = load<u32>(state, PollState_timing);
+  if (timing != 0) beginTimedWindow(state, timing);
 }
 
 /** The current CPU begins a phase of its window; mail that was sent in the phase before is there to be read, and the other buffer to be filled. */
@@ -157,6 +161,8 @@ export function earliestPacket(): u32 {
 /** Runs the current CPU until its phase is over. True when it has packets left for the next phase, or has sent mail. */
 export function runPhase(): bool {
   const state = load<u32>(cpu, CpuBlock_poll_state);
+  const timing = load<u32>(state, PollState_timing);
+  if (timing != 0) beginTurn(timing);
   for (;;) {
     const stage = load<u32>(state, PollState_stage);
     if (stage == STAGE_DONE) break;
@@ -282,6 +288,8 @@ function anythingWaits(state: u32): bool {
 /** After a poll no frame holds a packet any more; queues of cpumap entries are empty, and what redirect helpers said is forgotten. */
 function endPoll(state: u32): void {
   beginSteps();
+  const timing = load<u32>(state, PollState_timing);
+  if (timing != 0) endTimedPoll(timing);
   resetFrames(state);
   store<u32>(state, 0, PollState_cpu_bulk_count);
   store<u32>(state, 0, PollState_backlog_rounds);
@@ -294,24 +302,31 @@ function nextPoll(state: u32): bool {
   if (load<u32>(state, PollState_mail_used) + load<u32>(state, PollState_mail_reserve) > MAIL_SIZE) return false;
   const limit = load<u32>(state, PollState_poll_limit);
   if (limit == 0) return false;
+  const timing = load<u32>(state, PollState_timing);
+  if (timing != 0) {
+    const turn = nextTimedPoll(state, timing);
+    if (turn == NO_TURN) return false;
+    enterPoll(state, turn, limit);
+    return true;
+  }
   const queues = load<u32>(state, PollState_queue_count);
   let turn = load<u32>(state, PollState_queue_turn);
   for (let tried: u32 = 0; tried < queues; tried++) {
     turn = turn + 1 < queues ? turn + 1 : 0;
     if (left(state, turn) == 0) continue;
-    store<u32>(state, turn, PollState_queue_turn);
-    beginPoll(state, turn);
-    store<u32>(state, limit - 1, PollState_poll_limit);
+    const first = load<u32>(load<u32>(state, PollState_cursors) + (turn << 2));
+    store<u32>(state, first, PollState_poll_first);
+    store<u32>(state, first + min(left(state, turn), NAPI_POLL_WEIGHT), PollState_poll_end);
+    enterPoll(state, turn, limit);
     return true;
   }
   return false;
 }
 
-/** Sets the bounds of a poll of the queue at `turn`, and the program that it runs. */
-function beginPoll(state: u32, turn: u32): void {
-  const first = load<u32>(load<u32>(state, PollState_cursors) + (turn << 2));
-  store<u32>(state, first, PollState_poll_first);
-  store<u32>(state, first + min(left(state, turn), NAPI_POLL_WEIGHT), PollState_poll_end);
+/** The queue at `turn` is polled, with the program that its device has now. */
+function enterPoll(state: u32, turn: u32, limit: u32): void {
+  store<u32>(state, turn, PollState_queue_turn);
+  store<u32>(state, limit - 1, PollState_poll_limit);
   const queue = load<u32>(load<u32>(state, PollState_queues) + (turn << 2));
   const device = load<u32>(load<u32>(state, PollState_rx_queues) + queue * RxQueue_SIZE, RxQueue_device);
   store<u32>(state, load<u32>(device, Device_xdp), PollState_program);

@@ -41,6 +41,7 @@ import {
   PollState_program,
   PollState_queue_tallies,
   PollState_records,
+  PollState_timing,
   PollState_tx_first,
   PollState_tx_last,
   QueueCounters_rx_length_errors,
@@ -73,6 +74,7 @@ import { beginOutcome, keepFinal, keepsBytes, lose, recordFate, recordStep, refu
 import { stepName } from "./programs.as";
 import { redirectNative } from "./redirect.as";
 import { passUp, sendFromHost } from "./skbPath.as";
+import { timeReceived } from "./timing.as";
 
 /** Adds to a counter of a receive queue. */
 export function count(state: u32, queue: u32, counter: u32, by: u32): void {
@@ -144,6 +146,7 @@ export function receivePackets(state: u32, list: u32, descriptors: u32, cursors:
   const limit = load<u32>(device, NetDevice_mtu) + ETH_HLEN;
   const room = load<u32>(state, PollState_frame_size) - SKB_SHARED_INFO_SIZE - XDP_PACKET_HEADROOM;
   const what = stepName(program, HOOK_XDP, device);
+  const timing = load<u32>(state, PollState_timing);
   const end = load<u32>(state, PollState_poll_end);
   let cursor = load<u32>(cursors);
   let record = load<u32>(state, PollState_records) + (cursor - load<u32>(state, PollState_poll_first)) * PollRecord_SIZE;
@@ -190,6 +193,7 @@ export function receivePackets(state: u32, list: u32, descriptors: u32, cursors:
       sendFromHost(state, frame, device);
     } else if (program == 0) {
       store<u32>(record, caplen, PollRecord_length);
+      if (timing != 0) timeReceived(timing, packet, device, XDP_PASS);
       passUp(state, frame);
     } else {
       store<u32>(record, caplen, PollRecord_length);
@@ -201,6 +205,7 @@ export function receivePackets(state: u32, list: u32, descriptors: u32, cursors:
       const verdict = u32(runAgain(block, program, context));
       store<u32>(record, verdict, PollRecord_verdict);
       if (outcome != 0) recordStep(outcome, what, verdict);
+      if (timing != 0) timeReceived(timing, packet, device, verdict);
       if (verdict == XDP_DROP) {
         if (outcome != 0) recordDrop(state, frame, context);
         continue;

@@ -1,4 +1,5 @@
 import type { Fate } from "./outcome.ts";
+import type { TimingResult } from "./timing.ts";
 import type { TraceReport } from "./traceLog.ts";
 
 /** Packets and bytes of one fate at one place. */
@@ -55,6 +56,8 @@ export interface RunResult {
   /** ethtool -S names to values, zeroes left out, per device. */
   readonly devices: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly traps: readonly TrapResult[];
+  /** null where time was not modelled. */
+  readonly timing: TimingResult | null;
   /** What programs printed, in virtual time. */
   readonly trace: TraceReport;
   /** Packets that the capture had cut short, and those among them that were filled up with zeros; the others ran at their captured length. */

@@ -15,6 +15,7 @@ import { helperName } from "./programTypes.ts";
 import type { RunResult, TrapResult } from "./result.ts";
 import type { ListenedRing } from "./ringRecords.ts";
 import { Tallies } from "./tallies.ts";
+import type { MachineTiming } from "./timing.ts";
 import { mergeTraces, type TraceLog } from "./traceLog.ts";
 import { turn } from "./turn.ts";
 import { Windows } from "./windows.ts";
@@ -41,6 +42,8 @@ export interface RunOptions {
   readonly padSnapped?: boolean;
   /** Which way packets enter: as the capture says (the default), or all the same way. */
   readonly direction?: "capture" | "ingress" | "egress";
+  /** Packets a second: they come at equal distances instead of when the source says. */
+  readonly rate?: number;
   /** A filter (Dataplane.loadFilter): packets that it returns 0 for are left out. */
   readonly filter?: LoadedProgram;
 }
@@ -72,6 +75,7 @@ export interface RunPlace {
   /** What programs print that run on the main thread. */
   readonly trace: TraceLog;
   readonly consumers: Consumers;
+  readonly timing: MachineTiming | undefined;
 }
 
 /** The event loop gets a turn so often, milliseconds, for signals and progress. */
@@ -196,7 +200,7 @@ export class Run {
     this.#control.wake("published");
   }
 
-  #prepare(source: PacketSource, { direction = "capture" }: RunOptions): void {
+  #prepare(source: PacketSource, { direction = "capture", rate }: RunOptions): void {
     const { memory, layout } = this.#place;
     const { view } = memory;
     this.#control.reset();
@@ -206,6 +210,8 @@ export class Run {
     for (const field of ["pending", "pending_count", "snapped", "started"] as const) SteerState.write(view, steer, field, 0);
     for (const field of ["shift_ns", "latest_ns", "first_ns", "packets", "bytes"] as const) SteerState.writeBig(view, steer, field, 0n);
     SteerState.write(view, steer, "direction", DIRECTIONS[direction]);
+    SteerState.writeFloat(view, steer, "interval_ns", rate === undefined ? 0 : 1e9 / rate);
+    this.#place.timing?.reset();
     for (const block of layout.blocks) {
       for (const clock of ["ktime_ns", "boot_ns", "real_ns"] as const) CpuBlock.writeBig(view, block, clock, 0n);
     }
@@ -355,19 +361,23 @@ export class Run {
     const { view } = memory;
     const started = SteerState.read(view, layout.steer, "started") !== 0;
     const traps = reports.flatMap((report) => report.traps);
+    const firstNs = view.getBigInt64(layout.steer + SteerState.at.first_ns, true);
+    const lastNs = view.getBigInt64(layout.steer + SteerState.at.latest_ns, true);
+    const devices = this.#tallies.devices();
     const byProgram = new Map<number, number>();
     for (const { program, packets } of traps) byProgram.set(program, (byProgram.get(program) ?? 0) + packets);
     return {
       packets: this.#steered("packets"),
       bytes: this.#steered("bytes"),
-      firstNs: started ? view.getBigInt64(layout.steer + SteerState.at.first_ns, true) : null,
-      lastNs: started ? view.getBigInt64(layout.steer + SteerState.at.latest_ns, true) : null,
+      firstNs: started ? firstNs : null,
+      lastNs: started ? lastNs : null,
       elapsedNs,
       workers: Math.max(workers, 1),
       fates: this.#tallies.fates(),
       programs: this.#tallies.programs(byProgram),
       queues: this.#tallies.queues(),
-      devices: this.#tallies.devices(),
+      devices,
+      timing: this.#place.timing?.result(this.#steered("packets"), lostToTime(devices), Number(lastNs - firstNs)) ?? null,
       traps: trapResults(traps, this.#place.programs),
       trace: mergeTraces(reports.map((report) => report.trace)),
       snapped: SteerState.read(view, layout.steer, "snapped"),
@@ -378,6 +388,10 @@ export class Run {
     };
   }
 }
+
+/** Packets that were lost before any poll could find them. */
+const lostToTime = (devices: RunResult["devices"]): number =>
+  Object.values(devices).reduce((sum, { rx_out_of_buffer = 0, rx_discards_phy = 0 }) => sum + rx_out_of_buffer + rx_discards_phy, 0);
 
 function namesOf({ devices, programs }: RunPlace): RecordNames {
   const byIndex = new Map(devices.map((device) => [device.index, device.name]));

@@ -25,6 +25,8 @@ export const queueCounters = defineCounters("queue_counters", {
   rx_packets: { unit: "packets", help: "Frames received." },
   rx_bytes: { unit: "bytes", help: "Bytes received, Ethernet header included." },
   rx_length_errors: { unit: "packets", help: "Frames dropped by the NIC: longer than the MTU allows, or shorter than an Ethernet header." },
+  rx_out_of_buffer: { unit: "packets", help: "Timing: frames lost because no buffer of the receive ring was free." },
+  rx_discards_phy: { unit: "packets", help: "Timing: frames lost in the NIC because PCI Express did not take them in time." },
   xdp_pass: { unit: "packets", help: "Frames whose native XDP program returned XDP_PASS." },
   xdp_drop: { unit: "packets", help: "Frames whose native XDP program returned XDP_DROP." },
   xdp_tx: { unit: "packets", help: "Frames whose native XDP program returned XDP_TX." },

@@ -21,6 +21,7 @@ export * from "./poll.ts";
 export * from "./socket.ts";
 export * from "./struct.ts";
 export * from "./timer.ts";
+export * from "./timing.ts";
 export * from "./tunnel.ts";
 export * from "./uapi.ts";
 export * from "./window.ts";

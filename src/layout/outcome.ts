@@ -44,6 +44,10 @@ export const REASON_NO_FRAME = 13;
 export const REASON_DOWN = 14;
 /** A program changed a map that programs may only read; `detail` is the map's id. */
 export const REASON_MAP_ACCESS = 15;
+/** Timing: no buffer of the receive ring was free when it arrived. */
+export const REASON_OUT_OF_BUFFER = 40;
+/** Timing: the NIC's own buffer was full, because PCI Express could not take the packets in time. */
+export const REASON_NIC_FULL = 41;
 
 /** Where a program ran (`OutcomeStep.hook`). */
 export const HOOK_XDP = 1;

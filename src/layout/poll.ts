@@ -1,5 +1,5 @@
 import { SkBuff } from "./context.ts";
-import { defineStruct, i64, u32 } from "./struct.ts";
+import { defineStruct, f64, i64, u32, u64 } from "./struct.ts";
 import { PROGRAM_ZONE } from "./zones.ts";
 
 /** Frames in the pool of a CPU. */
@@ -85,7 +85,19 @@ export const CPU_BULKS = 64;
 export const MAIL_SIZE = 1 << 20;
 
 /** One frame on its way to another CPU. Followed by a copy of the Frame (the header), then by its bytes from data_meta on, padded to 16. */
-export const Mail = defineStruct("mail", { next: u32, length: u32, offset: u32, reserved: u32 }, { size: 16 });
+export const Mail = defineStruct(
+  "mail",
+  {
+    next: u32,
+    length: u32,
+    offset: u32,
+    reserved: u32,
+    /** When it was sent, by the clock of the sender's CpuTiming; only where time is modelled. */
+    sent_ns: f64,
+    pad: u64,
+  },
+  { size: 32 },
+);
 
 /**
  * What a poll notes of each packet that a queue receives; a poll's end folds these into the counters and tallies. `length` 0: the packet was not received (too long, or on
@@ -176,4 +188,6 @@ export const PollState = defineStruct("poll_state", {
   rx_queues: u32,
   /** What is added to the capture's time to make ktime. */
   boot_offset: i64,
+  /** CpuTiming; 0 when time is not modelled. */
+  timing: u32,
 });

@@ -13,6 +13,7 @@ export const u32 = scalar("u32", 4);
 export const i32 = scalar("i32", 4);
 export const u64 = scalar("u64", 8);
 export const i64 = scalar("i64", 8);
+export const f64 = scalar("f64", 8);
 
 /** `count` elements of `type`, one after the other. `of` may be a struct's own size through `bytes`. */
 export const array = (type: FieldType, count: number): FieldType => ({
@@ -49,6 +50,9 @@ export interface Struct<Name extends string = string> {
   /** Reads a scalar of 64 bits, unsigned (signed for i64). */
   readBig(view: DataView, base: number, name: Name): bigint;
   writeBig(view: DataView, base: number, name: Name, value: bigint): void;
+  /** Reads an f64. */
+  readFloat(view: DataView, base: number, name: Name): number;
+  writeFloat(view: DataView, base: number, name: Name, value: number): void;
 }
 
 const alignUp = (value: number, align: number): number => Math.ceil(value / align) * align;
@@ -101,5 +105,7 @@ export function defineStruct<const Fields extends Record<string, FieldType>>(
       return type.name === "i64" ? view.getBigInt64(base + o, true) : view.getBigUint64(base + o, true);
     },
     writeBig: (view, base, fieldName, value) => view.setBigUint64(base + field[fieldName].offset, value, true),
+    readFloat: (view, base, fieldName) => view.getFloat64(base + field[fieldName].offset, true),
+    writeFloat: (view, base, fieldName, value) => view.setFloat64(base + field[fieldName].offset, value, true),
   };
 }

@@ -1,4 +1,4 @@
-import { array, atomic, bytes, defineStruct, i64, u32, u64 } from "./struct.ts";
+import { array, atomic, bytes, defineStruct, f64, i64, u32, u64 } from "./struct.ts";
 
 /** Packets that a window holds at most. A power of two of polls, so that one queue's share is cut into whole polls. */
 export const WINDOW_PACKETS = 4096;
@@ -67,6 +67,8 @@ export const SteerState = defineStruct("steer_state", {
   queue_total: u32,
   packets: u64,
   bytes: u64,
+  /** Nanoseconds from one packet to the next where a rate is offered; 0: timestamps are the source's. */
+  interval_ns: f64,
 });
 
 /** In `ControlBlock.acknowledged`: this worker failed, and carries out nothing any more. */

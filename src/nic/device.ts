@@ -37,6 +37,8 @@ export interface DeviceSpec {
   /** Receive queues; 1 unless said. */
   readonly queues?: number;
   readonly mode?: XdpMode;
+  /** Buffers of each receive ring (`ethtool -G … rx`): 64 to 8,192, a power of two; the timing profile's unless said. Only --timing looks at it. */
+  readonly ring?: number;
   /** 40 bytes; the usual key unless said. */
   readonly rssKey?: Uint8Array;
   /** Whether the driver transmits frames that others redirect to it; true unless said. */
@@ -56,6 +58,9 @@ const ONE_BUFFER = 4096 - XDP_PACKET_HEADROOM - SKB_SHARED_INFO_SIZE;
 /** Largest MTU at which native XDP has one buffer a frame. Measured on veth: 3,506. */
 const NATIVE_MTU_LIMIT = ONE_BUFFER - ETH_HLEN;
 
+/** What drivers take for `ethtool -G … rx`. */
+const RING_SIZES: readonly number[] = [64, 128, 256, 512, 1024, 2048, 4096, 8192];
+
 const XDP_FIELDS = { native: "xdp", generic: "generic" } as const;
 
 /** A simulated network device. Its state stands in the memory (layout/device.ts); this is the main thread's handle. What may be changed while workers run says so. */
@@ -66,6 +71,7 @@ export class Device {
   readonly mac: string;
   readonly mode: XdpMode;
   readonly queues: number;
+  readonly ring: number | undefined;
   /** Place among the machine's devices. */
   readonly index: number;
   /** Address of its layout Device, which begins with its NetDevice. */
@@ -82,6 +88,10 @@ export class Device {
     this.mtu = spec.mtu ?? 1500;
     this.queues = spec.queues ?? 1;
     this.mode = spec.mode ?? "native";
+    this.ring = spec.ring;
+    if (this.ring !== undefined && !RING_SIZES.includes(this.ring)) {
+      throw new ProblemError(problems.device_setting({ name: spec.name, what: "ring", value: this.ring, expected: RING_SIZES.join(", ") }));
+    }
     if (!Number.isInteger(this.queues) || this.queues < 1 || this.queues > INDIRECTION_ENTRIES) {
       throw new ProblemError(
         problems.device_setting({ name: spec.name, what: "queues", value: this.queues, expected: `1 to ${INDIRECTION_ENTRIES}` }),

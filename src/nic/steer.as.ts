@@ -30,6 +30,7 @@ import {
   SteerState_first_ns,
   SteerState_interface_count,
   SteerState_interfaces,
+  SteerState_interval_ns,
   SteerState_latest_ns,
   SteerState_packets,
   SteerState_pending,
@@ -88,6 +89,7 @@ export function steer(state: u32, slot: u32): bool {
   let snapped: u32 = 0;
   let complete = false;
   const before = index;
+  const interval = load<f64>(state, SteerState_interval_ns);
   if (from != end && load<u32>(state, SteerState_started) == 0) {
     latest = load<i64>(from, PacketDescriptor_ts_ns) + shift;
     store<i64>(state, latest, SteerState_first_ns);
@@ -95,14 +97,21 @@ export function steer(state: u32, slot: u32): bool {
     store<i64>(slot, latest, WindowSlot_first_ns);
     store<u32>(state, 1, SteerState_started);
   }
-  const started = index == 0 ? (from == end ? 0 : load<i64>(from, PacketDescriptor_ts_ns) + shift) : load<i64>(descriptors, PacketDescriptor_ts_ns);
+  // Where a rate is offered, packet n of the run comes n intervals after the first.
+  const firstNs = load<i64>(state, SteerState_first_ns);
+  let number = load<u64>(state, SteerState_packets);
+  let started: i64 = 0;
+  if (index != 0) started = load<i64>(descriptors, PacketDescriptor_ts_ns);
+  else if (interval != 0) started = firstNs + i64(f64(number) * interval);
+  else if (from != end) started = load<i64>(from, PacketDescriptor_ts_ns) + shift;
   for (; from != end; from += PacketDescriptor_SIZE) {
-    const time = load<i64>(from, PacketDescriptor_ts_ns) + shift;
+    const time = interval == 0 ? load<i64>(from, PacketDescriptor_ts_ns) + shift : firstNs + i64(f64(number) * interval);
     if (index == WINDOW_PACKETS || time - started >= i64(WINDOW_NS)) {
       complete = true;
       break;
     }
     if (time > latest) latest = time;
+    number++;
     const to = descriptors + index * PacketDescriptor_SIZE;
     v128.store(to, v128.load(from));
     v128.store(to, v128.load(from, 16), 16);

@@ -23,6 +23,7 @@ export {
 export { iterBitsDestroy, iterBitsNew, iterBitsNext, iterNumDestroy, iterNumNew, iterNumNext } from "./iterators.as";
 export { releaseLocks, spinLock, spinUnlock } from "./lock.as";
 export { fuel, setFuel } from "./fuel.as";
+export { spent, touched } from "./spent.as";
 export { forEachMapElem, loop } from "./loop.as";
 export { arenaAddress } from "./maps/arena.as";
 export { arrayLookup, arrayUpdate, percpuArrayLookup, percpuArrayUpdate } from "./maps/array.as";

@@ -1,7 +1,7 @@
 import { installInterpreted, interpretProgram } from "../bpf/interp/index.ts";
 import { type CompiledMap, type CompiledProgram, compileProgram, installProgram, locateTrap } from "../bpf/jit/index.ts";
 import type { ProgramSpec } from "../bpf/spec.ts";
-import type { VerifiedProgram } from "../bpf/verifier/index.ts";
+import type { InstructionPrices, VerifiedProgram } from "../bpf/verifier/index.ts";
 import {
   BPF_F_NO_USER_CONV,
   BPF_MAP_TYPE_ARENA,
@@ -57,6 +57,7 @@ export type PortableProgram =
       readonly timed: boolean;
       readonly spec: ProgramSpec;
       readonly maps: readonly CompiledMap[];
+      readonly prices?: InstructionPrices;
     };
 
 /** What `installPortable` takes: a `VerifiedProgram` cannot be posted, so whoever installs an interpreted program checks it again. */
@@ -99,14 +100,16 @@ export function uninstallProgram({ slot, slots }: Pick<LoadedProgram, "slot" | "
 export class ProgramLoader {
   readonly #host: MapHost;
   readonly #timed: boolean;
+  readonly #prices: { readonly prices?: InstructionPrices };
   #next = 1;
   /** Places that programs gave up, by how many indices they take. */
   readonly #free = new Map<number, number[]>();
 
-  /** `timed`: measure the programs' running time. */
-  constructor(host: MapHost, { timed = false }: { readonly timed?: boolean } = {}) {
+  /** `timed`: measure the programs' running time. `prices`: they add what they execute to `spent`. */
+  constructor(host: MapHost, { timed = false, prices }: { readonly timed?: boolean; readonly prices?: InstructionPrices } = {}) {
     this.#host = host;
     this.#timed = timed;
+    this.#prices = prices === undefined ? {} : { prices };
   }
 
   /** `maps`: one for each of the spec's, in its order. Throws when the table is full. */
@@ -118,11 +121,11 @@ export class ProgramLoader {
     const { runtime } = this.#host;
     const timed = this.#timed;
     if (engine === "interp") {
-      const portable: PortableProgram = { engine, slot, timed, spec: verified.spec, maps: known };
+      const portable: PortableProgram = { engine, slot, timed, spec: verified.spec, maps: known, ...this.#prices };
       installPortable({ ...portable, verified }, runtime);
       return { ...loaded, wasmBytes: 0, portable };
     }
-    const { bytes, ...compiled } = compileProgram(verified, { slot, maps: known, mapOperation, tailCallSlot });
+    const { bytes, ...compiled } = compileProgram(verified, { slot, maps: known, mapOperation, tailCallSlot, ...this.#prices });
     const portable: PortableProgram = { engine, slot, timed, module: new WebAssembly.Module(bytes), compiled };
     installPortable(portable, runtime);
     return { ...loaded, wasmBytes: bytes.length, portable };

@@ -1,6 +1,6 @@
 import { BPF_MAX_LOOPS, CpuBlock, MAX_BPF_STACK, TRAP_BUDGET } from "../../layout/index.ts";
 import type { RuntimeFunction } from "../spec.ts";
-import { fuelCosts, type VerifiedProgram } from "../verifier/index.ts";
+import { fuelCosts, type PricedInstructions, priceInstructions, type VerifiedProgram } from "../verifier/index.ts";
 import { low32 } from "./calls.ts";
 import { type Frame, type Machine, RETURN, type RuntimeCall, type Step } from "./machine.ts";
 import { InterpreterMemory } from "./memory.ts";
@@ -55,6 +55,8 @@ class Interpreter implements Machine {
   readonly #name: string;
   readonly #entryCosts: ReadonlyMap<number, number>;
   readonly #fuel: WebAssembly.Global;
+  readonly #spent: WebAssembly.Global;
+  readonly #touched: WebAssembly.Global;
   readonly #steps: readonly (Step | undefined)[];
   readonly #throws: boolean;
   readonly #exceptionCallback: number | undefined;
@@ -75,7 +77,12 @@ class Interpreter implements Machine {
     this.#fuel = exports.fuel as WebAssembly.Global;
     const { loops, functions } = fuelCosts(verified);
     this.#entryCosts = functions;
-    this.#steps = stepsOf(verified, environment, this).map((step, index) => this.#burning(step, loops[index]!));
+    const prices = environment.prices && priceInstructions(verified, environment.prices);
+    this.#spent = exports.spent as WebAssembly.Global;
+    this.#touched = exports.touched as WebAssembly.Global;
+    this.#steps = stepsOf(verified, environment, this).map((step, index) =>
+      this.#burning(this.#priced(step, index, prices), loops[index]!),
+    );
   }
 
   run(context: bigint): bigint {
@@ -140,6 +147,18 @@ class Interpreter implements Machine {
     if (step === undefined || cost === 0) return step;
     return (frame) => {
       this.burn(cost);
+      return step(frame);
+    };
+  }
+
+  /** Where time is modelled, a step adds what it costs. */
+  #priced(step: Step | undefined, index: number, prices: PricedInstructions | undefined): Step | undefined {
+    if (step === undefined || prices === undefined) return step;
+    const cost = BigInt(prices.costs[index]!);
+    const touches = prices.touches[index] === 1;
+    return (frame) => {
+      this.#spent.value += cost;
+      if (touches) this.#touched.value = 1;
       return step(frame);
     };
   }

@@ -13,7 +13,7 @@ import {
   wideImmediate,
 } from "../isa/index.ts";
 import { calledKfunc, type ProgramType, type ShortField } from "../spec.ts";
-import type { VerifiedProgram } from "../verifier/index.ts";
+import type { InstructionPrices, VerifiedProgram } from "../verifier/index.ts";
 import { ArenaAccess } from "./arena.ts";
 import { functionCallStep, helperStep, kfuncStep, low32 } from "./calls.ts";
 import { type Machine, RETURN, type Step } from "./machine.ts";
@@ -24,6 +24,8 @@ export interface InterpreterEnvironment {
   readonly slot: number;
   /** By index in the program's `maps`: address of the header, and of the first value of an array. */
   readonly maps: readonly InterpretedMap[];
+  /** The program adds what it executes to the runtime's `spent`. */
+  readonly prices?: InstructionPrices;
 }
 
 interface InterpretedMap {

@@ -1,7 +1,7 @@
 import { CpuBlock, TRAP_HELPER } from "../../layout/index.ts";
 import type { CodeWriter } from "../../wasm/index.ts";
 import type { HelperSpec, KfuncSpec, ProgramType, RuntimeFunction } from "../spec.ts";
-import type { FuelCosts, VerifiedProgram } from "../verifier/index.ts";
+import type { FuelCosts, PricedInstructions, VerifiedProgram } from "../verifier/index.ts";
 import type { CompiledMap, CompileEnvironment } from "./environment.ts";
 import { factOf, type State } from "./facts.ts";
 
@@ -34,6 +34,8 @@ export interface ProgramContext {
   readonly costs: FuelCosts;
   /** The arena that the program's casts are of; undefined where it has none. */
   readonly arena: CompiledMap | undefined;
+  /** Where time is modelled: what the instructions cost, and global indices of the runtime's `spent` and `touched`. */
+  readonly prices: (PricedInstructions & { readonly spent: number; readonly touched: number }) | undefined;
 }
 
 /**

@@ -56,6 +56,7 @@ export class FunctionEmitter implements NodeCode {
       this.marks.push(context.code.position, start);
       emitBurn(context, cost);
     }
+    this.#emitPrice(start, end);
     for (let instruction = start; instruction < end; instruction++) {
       const operation = operationAt(this.#plan.operations, instruction);
       this.marks.push(context.code.position, instruction);
@@ -64,6 +65,21 @@ export class FunctionEmitter implements NodeCode {
       else checked.emitKey();
       transfer(context.state, operation, instruction, this.#plan.facts);
     }
+  }
+
+  /** Where time is modelled: what the block costs. */
+  #emitPrice(start: number, end: number): void {
+    const { code, program } = this.#context;
+    if (program.prices === undefined) return;
+    const { spent, touched, costs, touches } = program.prices;
+    if (touches.subarray(start, end).includes(1)) {
+      code.i32(1);
+      code.globalSet(touched);
+    }
+    code.globalGet(spent);
+    code.i64(costs.subarray(start, end).reduce((sum, cost) => sum + cost, 0));
+    code.op("i64.add");
+    code.globalSet(spent);
   }
 
   /** The lookup of a block that ends `call bpf_map_lookup_elem; if r0 == 0 …`, if its branch can do both comparisons. */

@@ -1,4 +1,5 @@
 import type { RuntimeFunction } from "../spec.ts";
+import type { InstructionPrices } from "../verifier/index.ts";
 
 /** What compiled code bakes in of a map: the constant words of its header (layout/map.ts), and where the header stands. */
 export interface CompiledMap {
@@ -33,4 +34,6 @@ export interface CompileEnvironment {
   readonly tailCallSlot?: RuntimeFunction;
   /** Functions longer than this are compiled in parts; 40,000 instructions unless said. */
   readonly longestFunction?: number;
+  /** The program adds what it executes to the runtime's `spent`. */
+  readonly prices?: InstructionPrices;
 }

@@ -1,6 +1,6 @@
 import { CodeWriter, type FunctionType, ModuleWriter, type ValueType } from "../../wasm/index.ts";
 import { calledKfunc, type KfuncSpec, type RuntimeFunction } from "../spec.ts";
-import { fuelCosts, type VerifiedProgram } from "../verifier/index.ts";
+import { fuelCosts, priceInstructions, type VerifiedProgram } from "../verifier/index.ts";
 import { arenaAddress, arenaOf } from "./arena.ts";
 import { coldEntry, TAIL_CALL } from "./calls.ts";
 import { type ProgramContext, pushCpuField } from "./context.ts";
@@ -102,6 +102,14 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
     needed.some(({ pointers }) => pointers?.includes("context")) ||
     verified.instructions.some((instruction) => instruction !== undefined && shortFieldOf(instruction, type) !== undefined);
   const context = looksAtContext ? module.importGlobal("runtime", "context", "i32", true) : undefined;
+  const prices =
+    environment.prices === undefined
+      ? undefined
+      : {
+          ...priceInstructions(verified, environment.prices),
+          spent: module.importGlobal("runtime", "spent", "i64", true),
+          touched: module.importGlobal("runtime", "touched", "i32", true),
+        };
   const imports = new Map<string, number>();
   for (const { entry, parameters, result } of needed) {
     imports.set(entry, module.importFunction("runtime", entry, { parameters, results: wasmResults[result] }));
@@ -122,6 +130,7 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
     context,
     costs: fuelCosts(verified),
     arena,
+    prices,
   };
   const marks = new Map<number, readonly number[]>();
   const define = (index: number, compiled: CompiledFunction): number => {

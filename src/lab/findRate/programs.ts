@@ -1,0 +1,50 @@
+import { assemble } from "../../bpf/isa/index.ts";
+import type { MapSpec, ProgramSpec } from "../../bpf/spec.ts";
+import { BPF_MAP_TYPE_DEVMAP } from "../../layout/index.ts";
+
+/** What find-rate's own programs do with every packet, as in the XDP paper's benchmarks. */
+export type RateAction = "drop" | "tx" | "redirect" | "pass";
+
+/** `redirect` looks up entry 0 of this map, as xdp_redirect_map does. */
+export const outputDevices: MapSpec = { name: "tx_port", type: BPF_MAP_TYPE_DEVMAP, keySize: 4, valueSize: 8, maxEntries: 1, flags: 0 };
+
+const swapAddresses = `r2 = *(u32 *)(r1 + 0)
+r3 = *(u32 *)(r1 + 4)
+r4 = r2
+r4 += 14
+if r4 > r3 goto +12
+r4 = *(u16 *)(r2 + 0)
+r5 = *(u16 *)(r2 + 2)
+r6 = *(u16 *)(r2 + 4)
+r7 = *(u16 *)(r2 + 6)
+r8 = *(u16 *)(r2 + 8)
+r9 = *(u16 *)(r2 + 10)
+*(u16 *)(r2 + 0) = r7
+*(u16 *)(r2 + 2) = r8
+*(u16 *)(r2 + 4) = r9
+*(u16 *)(r2 + 6) = r4
+*(u16 *)(r2 + 8) = r5
+*(u16 *)(r2 + 10) = r6
+`;
+
+const texts: Readonly<Record<RateAction, string>> = {
+  drop: "r0 = 1\nexit",
+  pass: "r0 = 2\nexit",
+  tx: `${swapAddresses}r0 = 3\nexit`,
+  redirect: `${swapAddresses}r1 = map[0]\nr2 = 0\nr3 = 0\ncall 51\nexit`,
+};
+
+export function rateProgram(action: RateAction): ProgramSpec {
+  return {
+    name: action,
+    section: "xdp",
+    type: "xdp",
+    expectedAttachType: 0,
+    flags: 0,
+    license: "GPL",
+    instructions: assemble(texts[action]),
+    maps: action === "redirect" ? [outputDevices] : [],
+    functions: [],
+    lines: [],
+  };
+}
