@@ -1,3 +1,4 @@
+import type { InstructionPrices } from "../bpf/verifier/index.ts";
 import {
   CpuTiming,
   LATENCY_BUCKET_BITS,
@@ -10,7 +11,6 @@ import {
   QueueTiming,
   TimingCosts,
 } from "../layout/index.ts";
-import type { InstructionPrices } from "../bpf/verifier/index.ts";
 import { type Device, missShare, pciOverhead, type TimingProfile } from "../nic/index.ts";
 import type { SimulatedMemory } from "../runtime/index.ts";
 import type { MachineLayout } from "./machine.ts";
@@ -116,7 +116,8 @@ export class MachineTiming {
     const { view } = memory;
     const at = memory.allocate("engine", TimingCosts.size, 64, "timing");
     const misses = memory.allocate("engine", (MISS_LIMIT + 1) * WORD, 64, "timing");
-    for (let step = 0; step <= MISS_LIMIT; step++) view.setFloat64(misses + step * WORD, missShare(step * MISS_STEP, cache) * cache.miss, true);
+    for (let step = 0; step <= MISS_LIMIT; step++)
+      view.setFloat64(misses + step * WORD, missShare(step * MISS_STEP, cache) * cache.miss, true);
     const overhead = pciOverhead(pci);
     const floats = {
       receive: driver.receive,

@@ -2,6 +2,7 @@ import pc from "picocolors";
 import type { Fate, FateCount, RunResult } from "../dataplane/index.ts";
 import { byteCount, count, duration, packetRate, percent } from "./quantity.ts";
 import { plainTable } from "./table.ts";
+import { timingText } from "./timing.ts";
 
 /** A program as it was loaded, for the lines above the result. */
 export interface LoadedLine {
@@ -58,6 +59,7 @@ export function summaryText(result: RunResult, width = 120): string {
     headline(result),
     fateTable(result),
     queueTable(result),
+    result.timing === null ? "" : timingText(result.timing),
     programTable(result),
     trapLines(result),
     deviceLines(result, width),

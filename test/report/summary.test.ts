@@ -24,6 +24,7 @@ const result: RunResult = {
     { device: "eth0", queue: 1, cpu: 1, packets: 8_000, bytes: 4_200_000, fates: { tx: 7_220, stack: 510, drop: 270 } },
   ],
   devices: { eth0: { rx_packets: 20_000, tx_packets: 18_220 } },
+  timing: null,
   traps: [{ program: "balancer", instruction: 17, reason: "budget", source: "balancer.c:40", packets: 3 }],
   trace: { lines: [{ cpu: 1, nanoseconds: 3_600_000_012_345n, text: "hello\n" }], lost: 3 },
   snapped: 2,

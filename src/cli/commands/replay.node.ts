@@ -4,6 +4,7 @@ import packageJson from "../../../package.json" with { type: "json" };
 import { translateClassic } from "../../bpf/classic/index.ts";
 import { Dataplane, type RunResult, type WorkerPool } from "../../dataplane/index.ts";
 import { openWorkerPool } from "../../dataplane/pool.node.ts";
+import { XDP_PAPER } from "../../nic/index.ts";
 import { bytesFromFile } from "../../packet/file.node.ts";
 import { gunzip } from "../../packet/gzip.node.ts";
 import { bytesFromStream, type CaptureSource, openCapture, parseMac } from "../../packet/index.ts";
@@ -18,6 +19,7 @@ import { readMapOption } from "../options/mapContents.node.ts";
 import { wholeNumber } from "../options/number.ts";
 import { ObjectOpener, type ObjectOptions, objectOptions } from "../options/objects.node.ts";
 import { problems } from "../options/problems.ts";
+import { packetRateOption } from "../options/rate.ts";
 import { readConnections, readXfrmStates } from "../options/tables.node.ts";
 import { startProgress } from "../progress.node.ts";
 import { EventOutput } from "../replay/events.node.ts";
@@ -42,6 +44,8 @@ interface Options extends ObjectOptions {
   readonly dumpMaps?: true;
   readonly filter?: string;
   readonly repeat: number;
+  readonly rate?: number;
+  readonly timing?: true;
   readonly direction: "capture" | "ingress" | "egress";
   readonly asEthernet?: true;
   readonly padSnapped?: true;
@@ -64,7 +68,7 @@ export function registerReplay(program: Command): void {
     .argument("<capture>", "a pcap or pcapng file, packed with gzip or not; - for standard input")
     .option(
       "--dev <name,…>",
-      "a device: NAME[,mac=,ifindex=,mtu=,addr=,queues=,mode=]; the options below that name a hook belong to the last --dev",
+      "a device: NAME[,mac=,ifindex=,mtu=,addr=,queues=,ring=,mode=]; the options below that name a hook belong to the last --dev",
       (text) => devices.dev(text),
     )
     .option("--xdp <obj[:program]>", "the device's XDP program", (text) => devices.xdp(text))
@@ -110,6 +114,8 @@ export function registerReplay(program: Command): void {
     .option("--perf-pages <n>", "pages of each CPU's ring of a perf event array", wholeNumber("--perf-pages", 1, 16384), 64)
     .option("--filter <expr>", "take only packets that match: an expression, or @FILE with one or with what tcpdump -ddd prints")
     .option("--repeat <n>", "replay the capture so often", wholeNumber("--repeat", 1, 1e9), 1)
+    .option("--rate <rate>", "packets come at this rate, as 14.88Mpps, instead of when the capture says", packetRateOption("--rate"))
+    .option("--timing", "model time (docs/timing.md): lost packets, the CPUs' load, latencies")
     .option("--as-ethernet", "give packets that are not Ethernet (raw IP, Linux cooked, null) an Ethernet header")
     .option("--pad-snapped", "fill packets that the capture cut short with zeros, up to their length on the wire")
     .addOption(new Option("--direction <way>", "which way packets enter").choices(["capture", "ingress", "egress"]).default("capture"))
@@ -133,6 +139,7 @@ async function replay(path: string, deviceOptions: DeviceOptions, options: Optio
     ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
     seed: BigInt(options.seed),
     engine: options.engine,
+    ...(options.timing ? { timing: XDP_PAPER } : {}),
     workers,
     deterministic,
     openPool: (count) => pool ?? openWorkerPool(count),
@@ -196,7 +203,7 @@ async function run(
   source: CaptureSource,
   { outputs, events }: { readonly outputs: OutcomeOutputs; readonly events: EventOutput | undefined },
   size: number,
-  { repeat, direction, padSnapped, loaded }: Options & { readonly loaded: LoadedProgram | undefined },
+  { repeat, rate, direction, padSnapped, loaded }: Options & { readonly loaded: LoadedProgram | undefined },
 ): Promise<RunResult> {
   const stop = new AbortController();
   const progress = startProgress(size * repeat);
@@ -212,6 +219,7 @@ async function run(
   try {
     return await dataplane.run(source, {
       repeat,
+      ...(rate === undefined ? {} : { rate }),
       direction,
       padSnapped: padSnapped ?? false,
       ...(loaded === undefined ? {} : { filter: loaded }),

@@ -13,6 +13,7 @@ export interface DeviceRequest {
   readonly mtu?: number;
   readonly addresses: readonly string[];
   readonly queues?: number;
+  readonly ring?: number;
   readonly mode?: XdpMode;
   readonly xdp?: ProgramReference;
   readonly ingress: readonly ProgramReference[];
@@ -95,7 +96,7 @@ function applySetting(draft: Draft, setting: string, whole: string): void {
   const key = setting.slice(0, equals);
   const value = setting.slice(equals + 1);
   const reject = (reason: string, expected: string) => usage("--dev", whole, reason, expected);
-  if (equals < 0) throw reject(`"${setting}" is not KEY=VALUE`, "one of mac=, ifindex=, mtu=, addr=, queues=, mode=");
+  if (equals < 0) throw reject(`"${setting}" is not KEY=VALUE`, "one of mac=, ifindex=, mtu=, addr=, queues=, ring=, mode=");
   switch (key) {
     case "mac":
       if (!MAC.test(value)) throw reject(`"${value}" is not a MAC address`, "six hexadecimal bytes, as in 02:00:00:00:00:01");
@@ -113,11 +114,14 @@ function applySetting(draft: Draft, setting: string, whole: string): void {
     case "queues":
       draft.queues = wholeNumber("--dev queues=", 1, MOST_QUEUES)(value);
       return;
+    case "ring":
+      draft.ring = wholeNumber("--dev ring=", 64, 8192)(value);
+      return;
     case "mode":
       draft.mode = parseMode(value, "--dev mode=");
       return;
     default:
-      throw reject(`"${key}" is not a setting of a device`, "one of mac=, ifindex=, mtu=, addr=, queues=, mode=");
+      throw reject(`"${key}" is not a setting of a device`, "one of mac=, ifindex=, mtu=, addr=, queues=, ring=, mode=");
   }
 }
 

@@ -25,13 +25,14 @@ export interface Attachment {
 
 /** Devices as the dataplane takes them. */
 export function dataplaneDevices(requests: readonly DeviceRequest[], queues: number | undefined): DataplaneDevice[] {
-  return requests.map(({ name, mac, ifindex, mtu, addresses, queues: own, mode }) => ({
+  return requests.map(({ name, mac, ifindex, mtu, addresses, queues: own, ring, mode }) => ({
     name,
     ...(mac === undefined ? {} : { mac }),
     ...(ifindex === undefined ? {} : { ifindex }),
     ...(mtu === undefined ? {} : { mtu }),
     ...(mode === undefined ? {} : { mode }),
     queues: own ?? queues ?? 1,
+    ...(ring === undefined ? {} : { ring }),
     addresses: addresses.map((text) => parseAddress(text)),
   }));
 }

@@ -17,7 +17,15 @@ test("cells", async () => {
     }
     console.log(ring, row.join(" | "));
   }
-  for (const [action, queues, ring] of [["drop", 1, 1024], ["drop", 6, 1024], ["tx", 1, 256], ["tx", 6, 256], ["tx", 5, 256], ["tx", 4, 256], ["pass", 1, 1024]] as const) {
+  for (const [action, queues, ring] of [
+    ["drop", 1, 1024],
+    ["drop", 6, 1024],
+    ["tx", 1, 256],
+    ["tx", 6, 256],
+    ["tx", 5, 256],
+    ["tx", 4, 256],
+    ["pass", 1, 1024],
+  ] as const) {
     const machine = await RateMachine.open({ action, queues, ring });
     console.log(action, queues, ring, ((await machine.carried()) / 1e6).toFixed(2));
   }
