@@ -92,7 +92,7 @@ export const XDP_PAPER: TimingProfile = {
     poll: 1040,
     transmit: 18.3,
     redirect: 73.2,
-    pass: 167.6,
+    pass: 181,
     cpumapEnqueue: 30,
     interruptDelay: 8000,
     ring: 1024,

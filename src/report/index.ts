@@ -4,6 +4,7 @@ export { compileMarkdown, compileText } from "./compileTimes.ts";
 export { conformanceText } from "./conformance.ts";
 export { type ObjectParts, objectJson, objectText } from "./dumpObject.ts";
 export { type FilterForm, filterForms, filterListing } from "./filterListing.ts";
+export { foundRateJson, foundRateText } from "./foundRate.ts";
 export { mapContentsText } from "./mapContents.ts";
 export { OutcomeCapture } from "./outcomeCapture.ts";
 export { programWasm } from "./programWasm.ts";

@@ -7,12 +7,15 @@ import {
   describeMachine,
   type Measurement,
   type ReplayRate,
+  rateActions,
   readCaptureBytes,
   runBench,
   runCompileBench,
   runReplayBench,
 } from "../../lab/index.ts";
-import { benchJson, benchMarkdown, benchText, compileMarkdown, compileText, replayMarkdown, replayText } from "../../report/index.ts";
+import { benchJson, benchMarkdown, benchText, compileMarkdown, compileText, foundRateJson, foundRateText, replayMarkdown, replayText } from "../../report/index.ts";
+import { findRates } from "../bench/findRates.node.ts";
+import { wholeNumber } from "../options/number.ts";
 
 interface Options {
   readonly json?: true;
@@ -27,6 +30,9 @@ interface Options {
   readonly capture?: string;
   readonly packets: number;
   readonly workers?: number;
+  readonly findRate?: true | readonly string[];
+  readonly queues?: readonly number[];
+  readonly ring?: number;
 }
 
 /** Time for the programs, in seconds, when their times are to be printed as JSON and nothing else is said: the whole command then ends within 50 s. */
@@ -51,6 +57,9 @@ function parseRounds(text: string): number {
   return rounds;
 }
 
+const queueNumber = wholeNumber("--queues", 1, 64);
+const parseQueues = (text: string): readonly number[] => text.split(",").map(queueNumber);
+
 export function registerBench(program: Command): void {
   program
     .command("bench")
@@ -71,12 +80,29 @@ export function registerBench(program: Command): void {
     .option("--capture <file>", "measure replay rates with this capture, held in memory, instead of 64-byte frames")
     .option("--packets <number>", "packets of one sample of the replay rates", parseNumber, 4_000_000)
     .option("--workers <number>", "most workers of the replay rates (default: one for each CPU)", parseNumber)
+    .option(
+      "--find-rate [program]",
+      `instead: the rates that a machine of modelled time takes in, by receive queues, with ${rateActions.join(", ")} or OBJ[:PROGRAM] (docs/timing.md); repeatable`,
+      (text: string, before: readonly string[] | true = []) => [...(before === true ? [] : before), text],
+    )
+    .option(
+      "--queues <n,…>",
+      "receive queues of --find-rate, each with a CPU: one number or several with commas (default: 1 to 6)",
+      parseQueues,
+    )
+    .option("--ring <n>", "buffers of a receive ring of --find-rate (default: 1024)", wholeNumber("--ring", 64, 8192))
     .option("--json", "print an array with one object for each program and packet; nothing else")
     .option("--save <folder>", "also write the results there as JSON and Markdown, with the method and the machine")
     .action(bench);
 }
 
 async function bench(options: Options): Promise<void> {
+  if (options.findRate !== undefined) {
+    const { findRate, queues, ring, json: asJson } = options;
+    const found = await findRates({ programs: findRate === true ? [] : findRate, queues, ring, onFound: showProgress });
+    process.stdout.write(asJson ? foundRateJson(found) : foundRateText(found));
+    return;
+  }
   const { json, save, program } = options;
   const measurements = options.programs ? await programTimes(options) : [];
   if (json) process.stdout.write(`${JSON.stringify(benchJson(measurements), null, 2)}\n`);

@@ -97,3 +97,12 @@ function taken<T>(result: Result<T>): T {
   if (!result.ok) throw new ProblemError(result.problem);
   return result.value;
 }
+
+/** The bytes of an object that the command line names. */
+export function readObject(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new ProblemError(problems.object_unreadable({ reason: fileFault(error) }, { file: path }));
+  }
+}

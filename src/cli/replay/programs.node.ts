@@ -1,14 +1,12 @@
-import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { type ObjectFile, selectProgram } from "../../bpf/elf/index.ts";
 import type { VerifiedProgram } from "../../bpf/verifier/index.ts";
 import { type ContentsPlace, type Dataplane, dumpMap, fillMap, type LoadedObject } from "../../dataplane/index.ts";
-import { fileFault } from "../../problem/fileFault.node.ts";
 import { ProblemError, type Result } from "../../problem/index.ts";
 import type { LoadedLine, MapFilling } from "../../report/index.ts";
 import type { BpfMap } from "../../runtime/index.ts";
 import type { MapContentsRequest } from "../options/mapContents.node.ts";
-import type { ObjectOpener } from "../options/objects.node.ts";
+import { type ObjectOpener, readObject } from "../options/objects.node.ts";
 import { problems } from "../options/problems.ts";
 import type { NamedMap, RingFigures } from "./events.node.ts";
 import type { Attachment } from "./request.ts";
@@ -128,14 +126,6 @@ function unbuiltRefused(file: string, { spec, unbuilt }: VerifiedProgram): Probl
   const line = spec.lines.findLast((entry) => entry.instruction <= instruction);
   const at = { file, program: spec.name, instruction, ...(line === undefined ? {} : { source: `${line.file}:${line.line}` }) };
   return new ProblemError(problems.program_unbuilt({ program: spec.name, what: [...new Set(unbuilt.values())].join(", ") }, at));
-}
-
-function readObject(path: string): Uint8Array {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new ProblemError(problems.object_unreadable({ reason: fileFault(error) }, { file: path }));
-  }
 }
 
 /** Where an object declares its maps. */

@@ -1,12 +1,23 @@
+import type { ObjectFile } from "../../bpf/elf/index.ts";
 import { assemble } from "../../bpf/isa/index.ts";
 import type { MapSpec, ProgramSpec } from "../../bpf/spec.ts";
+import type { Dataplane } from "../../dataplane/index.ts";
 import { BPF_MAP_TYPE_DEVMAP } from "../../layout/index.ts";
+import type { LoadedProgram } from "../../runtime/index.ts";
 
-/** What find-rate's own programs do with every packet, as in the XDP paper's benchmarks. */
-export type RateAction = "drop" | "tx" | "redirect" | "pass";
+/** A program whose rate can be found. */
+export interface RateProgram {
+  readonly name: string;
+  /** Loads it into a machine; frames that it redirects leave by the machine's second device. */
+  readonly load: (dataplane: Dataplane) => LoadedProgram;
+}
 
-/** `redirect` looks up entry 0 of this map, as xdp_redirect_map does. */
-export const outputDevices: MapSpec = { name: "tx_port", type: BPF_MAP_TYPE_DEVMAP, keySize: 4, valueSize: 8, maxEntries: 1, flags: 0 };
+/** What the built-in programs do with every packet, as in the XDP paper's benchmarks. */
+export const rateActions = ["drop", "tx", "redirect", "pass"] as const;
+export type RateAction = (typeof rateActions)[number];
+
+/** `redirect` sends by entry 0 of this map, as the kernel's sample xdp_redirect_map does. */
+const outputDevices: MapSpec = { name: "tx_port", type: BPF_MAP_TYPE_DEVMAP, keySize: 4, valueSize: 8, maxEntries: 1, flags: 0 };
 
 const swapAddresses = `r2 = *(u32 *)(r1 + 0)
 r3 = *(u32 *)(r1 + 4)
@@ -34,8 +45,8 @@ const texts: Readonly<Record<RateAction, string>> = {
   redirect: `${swapAddresses}r1 = map[0]\nr2 = 0\nr3 = 0\ncall 51\nexit`,
 };
 
-export function rateProgram(action: RateAction): ProgramSpec {
-  return {
+export function builtInProgram(action: RateAction): RateProgram {
+  const spec: ProgramSpec = {
     name: action,
     section: "xdp",
     type: "xdp",
@@ -47,4 +58,18 @@ export function rateProgram(action: RateAction): ProgramSpec {
     functions: [],
     lines: [],
   };
+  const load = (dataplane: Dataplane): LoadedProgram => {
+    if (action !== "redirect") return dataplane.load(spec);
+    const map = dataplane.createMap(outputDevices);
+    const value = new Uint8Array(outputDevices.valueSize);
+    new DataView(value.buffer).setUint32(0, dataplane.devices[1]!.ifindex, true);
+    map.update(new Uint8Array(outputDevices.keySize), value);
+    return dataplane.load(spec, [map]);
+  };
+  return { name: action, load };
+}
+
+/** A program of an object, its maps as the object makes them. */
+export function objectProgram(object: ObjectFile, spec: ProgramSpec): RateProgram {
+  return { name: spec.name, load: (dataplane) => dataplane.open(object).load(spec) };
 }
