@@ -13,7 +13,17 @@ import {
   runCompileBench,
   runReplayBench,
 } from "../../lab/index.ts";
-import { benchJson, benchMarkdown, benchText, compileMarkdown, compileText, foundRateJson, foundRateText, replayMarkdown, replayText } from "../../report/index.ts";
+import {
+  benchJson,
+  benchMarkdown,
+  benchText,
+  compileMarkdown,
+  compileText,
+  foundRateJson,
+  foundRateText,
+  replayMarkdown,
+  replayText,
+} from "../../report/index.ts";
 import { findRates } from "../bench/findRates.node.ts";
 import { wholeNumber } from "../options/number.ts";
 
