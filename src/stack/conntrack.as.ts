@@ -121,13 +121,13 @@ export function heldConnection(table: u32, connection: u32, state: u32): void {
 }
 
 /** Id of a zone in a direction: where the direction does not count, the default one. */
-function zoneIdIn(id: u32, directions: u32, direction: u32): u32 {
+export function zoneIdIn(id: u32, directions: u32, direction: u32): u32 {
   return ((directions >> direction) & 1) != 0 ? id : 0;
 }
 
-export function sameZone(connection: u32, id: u32, directions: u32, direction: u32): bool {
-  const own = zoneIdIn(load<u16>(connection, Connection_zone_id), load<u8>(connection, Connection_zone_dir), direction);
-  return own == zoneIdIn(id, directions, direction);
+/** Id of a connection's zone in a direction. */
+export function ownZone(connection: u32, direction: u32): u32 {
+  return zoneIdIn(load<u16>(connection, Connection_zone_id), load<u8>(connection, Connection_zone_dir), direction);
 }
 
 /** Jiffies since it expired: negative while it has not. */
@@ -178,26 +178,25 @@ function remove(table: u32, number: u32): void {
 }
 
 /**
- * The connection with this tuple in either direction, which is left in `foundDirection`; 0 for none. Connections on the way that are overdue by `patience` jiffies go.
- * The lock is held.
+ * The connection with this tuple in either direction, which is left in `foundDirection`; 0 for none. Linux hashes tuples with a zone's id, and looks into one bucket: with what
+ * has another id than `hashed` in its direction it does not meet. What it meets, and is overdue by `patience` jiffies, goes. The lock is held.
  */
-export function findConnection(table: u32, tuple: u32, zone: u32, directions: u32, patience: i32): u32 {
+export function findConnection(table: u32, tuple: u32, zone: u32, directions: u32, hashed: u32, patience: i32): u32 {
   const now = conntrackNow();
   let at = load<u32>(load<u32>(table, ConntrackTable_buckets) + (bucketOf(table, tuple) << 2));
   while (at != 0) {
     const number = (at - 1) >> 1;
     const direction = (at - 1) & 1;
     const connection = connectionAt(table, number);
-    const late = overdue(connection, now);
     at = load<u32>(slotAt(table, number) + (direction << 2), ConnectionSlot_next);
-    if (late >= patience) {
+    if (!sameTuple(tuple, tupleOf(connection, direction)) || ownZone(connection, direction) != hashed) continue;
+    if (overdue(connection, now) >= patience) {
       // Both directions may hang in this chain: what follows a removed one is read anew.
-      const other = at != 0 && (at - 1) >> 1 == number ? load<u32>(slotAt(table, number) + ((1 - direction) << 2), ConnectionSlot_next) : at;
+      const isOther = at != 0 && (at - 1) >> 1 == number;
+      const next = isOther ? load<u32>(slotAt(table, number) + ((1 - direction) << 2), ConnectionSlot_next) : at;
       remove(table, number);
-      at = other;
-      continue;
-    }
-    if (sameTuple(tuple, tupleOf(connection, direction)) && sameZone(connection, zone, directions, direction)) {
+      at = next;
+    } else if (hashed == zoneIdIn(zone, directions, direction)) {
       foundDirection = direction;
       return connection;
     }
@@ -309,14 +308,18 @@ function link(table: u32, slot: u32, number: u32, connection: u32, direction: u3
   store<u32>(head, ((number << 1) | direction) + 1);
 }
 
-/** Puts a new connection into the table, which then has a reference beside the program's. False if one of its tuples is there already. */
-export function insertConnection(table: u32, connection: u32): bool {
+/** Whether packets of one of a new connection's directions belong to another one already. The lock is held. */
+function isTupleTaken(table: u32, connection: u32, direction: u32): bool {
   const zone = u32(load<u16>(connection, Connection_zone_id));
   const directions = u32(load<u8>(connection, Connection_zone_dir));
+  const tuple = tupleOf(connection, direction);
+  return findConnection(table, tuple, zone, directions, ownZone(connection, direction), COLLECTED_AFTER) != 0;
+}
+
+/** Puts a new connection into the table, which then has a reference beside the program's. False if one of its tuples is there already. */
+export function insertConnection(table: u32, connection: u32): bool {
   lockConntrack(table);
-  const isTaken =
-    findConnection(table, tupleOf(connection, IP_CT_DIR_ORIGINAL), zone, directions, COLLECTED_AFTER) != 0 ||
-    findConnection(table, tupleOf(connection, IP_CT_DIR_REPLY), zone, directions, COLLECTED_AFTER) != 0;
+  const isTaken = isTupleTaken(table, connection, IP_CT_DIR_ORIGINAL) || isTupleTaken(table, connection, IP_CT_DIR_REPLY);
   if (!isTaken) {
     const number = numberOf(table, connection);
     const slot = slotAt(table, number);

@@ -64,6 +64,7 @@ import {
   lockConntrack,
   unlockConntrack,
   wantedTuple,
+  zoneIdIn,
 } from "./conntrack.as";
 
 /** Sizes of struct bpf_sock_tuple for the two families. */
@@ -141,7 +142,11 @@ export function ctLookup(context: u32, tuple: u32, tupleSize: u32, options: u32,
   const wanted = wantedTuple(table);
   writeTuple(wanted, tuple, tupleSize, load<u8>(options, ConntrackOptions_l4proto), IP_CT_DIR_ORIGINAL);
   lockConntrack(table);
-  const connection = findConnection(table, wanted, zoneOf(options, size), directions, 0);
+  const zone = zoneOf(options, size);
+  const forward = zoneIdIn(zone, directions, IP_CT_DIR_ORIGINAL);
+  const backward = zoneIdIn(zone, directions, IP_CT_DIR_REPLY);
+  let connection = findConnection(table, wanted, zone, directions, forward, 0);
+  if (connection == 0 && backward != forward) connection = findConnection(table, wanted, zone, directions, backward, 0);
   const direction = foundDirection;
   if (connection != 0) holdConnection(table, connection);
   unlockConntrack(table);

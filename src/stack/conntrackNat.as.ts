@@ -23,6 +23,7 @@ import {
   IPS_SRC_NAT,
   IPS_SRC_NAT_DONE,
   IP_CT_DIR_ORIGINAL,
+  IP_CT_DIR_REPLY,
   NF_NAT_MANIP_SRC,
 } from "../layout/layout.generated.as";
 import { getPrandomU32 } from "../runtime/random.as";
@@ -31,8 +32,8 @@ import {
   findConnection,
   heldConnection,
   lockConntrack,
+  ownZone,
   sameTuple,
-  sameZone,
   unlockConntrack,
   wantedTuple,
 } from "./conntrack.as";
@@ -59,11 +60,11 @@ function isUsed(table: u32, tuple: u32, connection: u32): bool {
   const zone = u32(load<u16>(connection, Connection_zone_id));
   const directions = u32(load<u8>(connection, Connection_zone_dir));
   lockConntrack(table);
-  const other = findConnection(table, reply, zone, directions, 0);
+  const other = findConnection(table, reply, zone, directions, ownZone(connection, IP_CT_DIR_REPLY), 0);
   const isOwn =
     other != 0 &&
     sameTuple(other + Connection_original, connection + Connection_original) &&
-    sameZone(other, zone, directions, IP_CT_DIR_ORIGINAL);
+    ownZone(other, IP_CT_DIR_ORIGINAL) == ownZone(connection, IP_CT_DIR_ORIGINAL);
   unlockConntrack(table);
   return other != 0 && !isOwn;
 }
@@ -129,7 +130,11 @@ function translate(table: u32, tuple: u32, connection: u32, address: u32, port: 
   const isOther =
     load<u64>(addressAt) != load<u64>(address) || load<u64>(addressAt, 8) != load<u64>(address, 8);
   memory.copy(addressAt, address, 16);
-  if (port > 0) store<u16>(portAt, bswap<u16>(u16(port)));
-  else if (isSource && isUsed(table, tuple, connection)) findPort(table, tuple, connection);
+  if (port > 0) {
+    const wanted = bswap<u16>(u16(port));
+    store<u16>(portAt, wanted);
+    // There is but one port to take, used or not; looking for its user removes what has expired.
+    if (wanted != before) isUsed(table, tuple, connection);
+  } else if (isSource && isUsed(table, tuple, connection)) findPort(table, tuple, connection);
   return isOther || load<u16>(portAt) != before;
 }

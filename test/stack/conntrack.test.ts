@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { linux618 } from "../../src/bpf/btf/index.ts";
 import { openKernel } from "../../src/kernel/index.ts";
@@ -436,6 +437,77 @@ test(`declared connections are found with what they hold${withKernel}`, async ()
     parts: [find("bpf_xdp_ct_lookup", { from: "192.0.2.7:5353", to: "10.0.0.9:5000", protocol: UDP }, 0, fields(4))],
   });
   expect(translated[4]).toBe(BigInt(IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_DST_NAT | IPS_DST_NAT_DONE | IPS_SRC_NAT_DONE));
+});
+
+/** An operation on a table of few flows; all its results are within WORDS. */
+interface Operation {
+  readonly kind: "find" | "make";
+  readonly port: number;
+  readonly back: boolean;
+  readonly wanted: Wanted;
+  readonly status: number;
+  readonly timeout: number | undefined;
+  readonly mark: number | undefined;
+  /** A new address and port, and of which end: 0 the source, 1 the destination. */
+  readonly target: readonly [address: string, port: number, manipulation: number] | undefined;
+}
+const WORDS = 8;
+
+const operation: fc.Arbitrary<Operation> = fc.record({
+  kind: fc.constantFrom("find", "make"),
+  port: fc.constantFrom(4000, 4001),
+  back: fc.boolean(),
+  wanted: fc.record({
+    protocol: fc.constantFrom(TCP, TCP, UDP),
+    zone: fc.constantFrom(0, 0, 5),
+    zoneDirections: fc.constantFrom(0, 0, 1, 2),
+  }),
+  status: fc.constantFrom(
+    0,
+    IPS_CONFIRMED,
+    IPS_SEEN_REPLY,
+    IPS_ASSURED | IPS_CONFIRMED,
+    IPS_FIXED_TIMEOUT | IPS_CONFIRMED,
+    IPS_DYING | IPS_CONFIRMED,
+  ),
+  // A connection whose time is 0 is gone at once, one with a day stays.
+  timeout: fc.constantFrom(undefined, 0, 86_400_000),
+  mark: fc.constantFrom(undefined, 7),
+  target: fc.constantFrom(
+    undefined,
+    ...([
+      ["10.0.0.7", 80, 1],
+      ["10.0.0.2", 8080, 1],
+      ["10.0.0.9", 4001, 1],
+      ["10.0.0.7", 0, 1],
+    ] as const),
+  ),
+});
+
+function textOf({ kind, port, back, wanted, status, timeout, mark, target }: Operation, at: number): string {
+  const [from, to] = back ? ["10.0.0.2:80", `10.0.0.9:${port}`] : [`10.0.0.9:${port}`, "10.0.0.2:80"];
+  const verb = kind === "find" ? "change" : "set";
+  const changes = [
+    ...(mark === undefined ? [] : [`*(u32 *)(r8 +${Connection.at.mark}) = ${mark}`]),
+    kfunc(`bpf_ct_${verb}_status`, String(status), at + 4),
+    ...(timeout === undefined ? [] : [kfunc(`bpf_ct_${verb}_timeout`, String(timeout), at + 5)]),
+    field(Connection.at.status, "u64", at + 6),
+    field(Connection.at.mark, "u32", at + 7),
+  ].join("\n");
+  const flow = { ...wanted, from: from!, to: to! };
+  if (kind === "find") return find("bpf_xdp_ct_lookup", flow, at, changes);
+  const translated = target === undefined ? "" : `\n${translate(...target, at + 7)}`;
+  return make("bpf_xdp_ct_alloc", flow, at, { before: `${changes}${translated}` });
+}
+
+test(`any row of operations on a few flows${withKernel}`, async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(operation, { minLength: 1, maxLength: 14 }), async (operations) => {
+      const parts = operations.map((one, index) => textOf(one, index * WORDS));
+      expect(await run({ results: operations.length * WORDS, parts })).toHaveLength(operations.length * WORDS);
+    }),
+    { numRuns: 80 },
+  );
 });
 
 test("what is no connection is refused with its reason", () => {
