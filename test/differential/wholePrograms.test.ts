@@ -41,8 +41,9 @@ live(
       makeLive();
       for (let index = 0; index < programs && performance.now() < end; index++) campaign.try(first + index);
     });
-    process.stdout.write(`${campaign.summary()}\n${campaign.coverage.text()}\n`);
     const file = process.env.XDPLANE_COVERAGE;
+    const table = file !== undefined || process.env.XDPLANE_PROGRAMS !== undefined;
+    process.stdout.write(`${campaign.summary()}\n${table ? `${campaign.coverage.text()}\n` : ""}`);
     if (file !== undefined) {
       const { sets, accepted, runs, findings, rejections, coverage } = campaign;
       const rows = Object.fromEntries(coverage.sorted());

@@ -30,6 +30,7 @@ export const arithmeticKinds: readonly AnyKind[] = [
   defineKind({
     name: "arithmetic",
     subject: "arithmetic",
+    weight: 16,
     params: fc.record({
       steps: fc.array(fc.record({ row: indexOf(alu), imm: anyNumber }), { minLength: 1, maxLength: 6 }),
       high: anyNumber,
@@ -72,6 +73,7 @@ export const arithmeticKinds: readonly AnyKind[] = [
   defineKind({
     name: "stack access",
     subject: "arithmetic",
+    weight: 10,
     params: fc.record({
       steps: fc.array(fc.record({ row: indexOf([...loads, ...stores]), place: fc.nat({ max: 15 }), imm: anyNumber }), {
         minLength: 1,
@@ -102,6 +104,7 @@ export const arithmeticKinds: readonly AnyKind[] = [
   defineKind({
     name: "atomic",
     subject: "arithmetic",
+    weight: 10,
     params: fc.record({
       row: indexOf(atomics),
       place: fc.nat({ max: 1 }),

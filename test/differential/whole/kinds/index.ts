@@ -7,6 +7,7 @@ import { dynptrKinds } from "./dynptr.ts";
 import { mapKinds } from "./maps.ts";
 import { moreMapKinds } from "./moreMaps.ts";
 import { networkKinds } from "./network.ts";
+import { objectKinds } from "./objects.ts";
 import { packetKinds } from "./packet.ts";
 import { ringKinds } from "./rings.ts";
 import { skbKinds } from "./skb.ts";
@@ -34,6 +35,7 @@ export const allKinds: readonly AnyKind[] = [
   ...networkKinds,
   ...timerKinds,
   ...socketKinds,
+  ...objectKinds,
 ];
 
 const byName = new Map(allKinds.map((kind) => [kind.name, kind]));

@@ -49,10 +49,6 @@ const readable = {
 } as const satisfies Partial<Record<Field, number>>;
 type Readable = keyof typeof readable;
 const writable = ["mark", "queue_mapping", "priority", "tc_index", "tc_classid", "cb"] as const satisfies readonly Field[];
-/** Linux keeps 16 bits of these, the engines all that a program writes. */
-const shortWords: ReadonlySet<string> = new Set(["queue_mapping", "tc_index", "tc_classid"]);
-const shortened = (value: Operand): Operand => ("constant" in value ? { constant: value.constant & 0x7fff } : { mask: 0x7fff });
-
 export const skbKinds: readonly AnyKind[] = [
   ...plainCalls([
     {
@@ -246,8 +242,7 @@ export const skbKinds: readonly AnyKind[] = [
     type: "sched_cls",
     params: fc.record({ field: fc.constantFrom(...writable), word: fc.nat({ max: 4 }), value: anyOperand, immediate: fc.boolean() }),
     covers: ({ field }) => [`__sk_buff.${field} write`],
-    write(out, { field, word, value: whole, immediate }) {
-      const value = shortWords.has(field) ? shortened(whole) : whole;
+    write(out, { field, word, value, immediate }) {
       const offset = SkBuff.at[field] + (field === "cb" ? word * 4 : 0);
       if (immediate && "constant" in value) out.code.put(4, 6, offset, value.constant);
       else {
