@@ -100,8 +100,16 @@ async function skipHeader(input: PackedInput): Promise<void> {
   if ((flags & FLAG.headerChecksum) !== 0) await input.take(2);
 }
 
+/** A name or comment, which a zero ends: chunk by chunk, for nothing says how long it may be. */
 async function skipText(input: PackedInput): Promise<void> {
-  while ((await input.take(1))[0] !== 0) {}
+  for (;;) {
+    const bytes = await input.some();
+    if (bytes.length === 0) throw new ProblemError(problems.gzip_truncated());
+    const end = bytes.indexOf(0);
+    if (end === -1) continue;
+    input.giveBack(bytes.subarray(end + 1));
+    return;
+  }
 }
 
 /** Unpacks one member's data, and compares its checksum and length with what stands behind it. */

@@ -360,6 +360,19 @@ test("options of interfaces are kept, also those nobody knows", async () => {
   expect(source.interfaces[0]?.options.map(({ code }) => code)).toEqual([2, 0x123, 13]);
 });
 
+test("names and comments of a gzip header may be longer than what is read at once", async () => {
+  const packed = gzipSync(
+    joined([sectionHeader(), interfaceBlock({}), enhancedPacket({ interface: 0, ticks: 1n, bytes: frame, more: 0 })]),
+  );
+  const named = Uint8Array.from(packed.subarray(0, 10));
+  named[3] = 8 | 16;
+  const texts = joined([named, Buffer.alloc(100_000, "n"), Uint8Array.of(0), Buffer.alloc(20_000, "c")]);
+  const whole = await readCapture(trickle(joined([texts, Uint8Array.of(0), packed.subarray(10)]), 5000), {}, bench);
+  expect([whole.source.problem, whole.packets.length]).toEqual([null, 1]);
+  const { source } = await readCapture(texts, {}, bench);
+  expect([source.problem?.code, source.truncated]).toEqual(["gzip_truncated", true]);
+});
+
 test("nothing at all, and something else, are told apart", async () => {
   expect((await readCapture(new Uint8Array(0), {}, bench)).source.problem?.code).toBe("capture_empty");
   expect((await readCapture(Buffer.from("hello"), {}, bench)).source.problem?.message).toContain("68656c6c");
