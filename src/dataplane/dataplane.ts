@@ -6,6 +6,7 @@ import type { PacketSource, ReleaseWindows } from "../packet/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import {
   type BpfMap,
+  callbackSlots,
   coldHelpers,
   createCpus,
   createMap,
@@ -286,8 +287,8 @@ export class Dataplane {
   }
 
   /**
-   * Gives up a program: its id (place in the function table) becomes another's once no run is under way. Throws a Problem while a hook or a map still
-   * holds it. What the current run's results say of it stays.
+   * Gives up a program: its id (place in the function table) becomes another's once no run is under way. Throws a Problem while a hook, a map or a
+   * timer with one of its callbacks still holds it. What the current run's results say of it stays.
    */
   unload(program: LoadedProgram): void {
     const where = this.#whereInUse(program);
@@ -299,7 +300,12 @@ export class Dataplane {
 
   #whereInUse(program: LoadedProgram): string | undefined {
     for (const link of this.#links) if (link.program === program) return `${link.device.name} ${link.hook}`;
-    for (const map of this.host.maps) if (map.programSlots().has(program.slot)) return `map ${map.name}`;
+    const { slot, slots } = program;
+    for (const map of this.host.maps) {
+      if (map.programSlots().has(slot)) return `map ${map.name}`;
+      for (const callback of callbackSlots(this.memory, map))
+        if (callback >= slot && callback < slot + slots) return `a timer or workqueue in map ${map.name}`;
+    }
     return undefined;
   }
 

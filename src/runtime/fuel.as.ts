@@ -29,9 +29,16 @@ export function burnBytes(count: u64): void {
   if (count > 1024) burnFuel(count >> 4);
 }
 
-/** For 50 microseconds of waiting for a lock. A full tank outlasts the second after which a lock is taken over, once. */
+/** What 50 microseconds of waiting for a lock cost. A full tank outlasts the second after which a lock is taken over, once. */
+const WAIT: i64 = 10000;
+
 export function burnWait(): void {
-  burnFuel(10000);
+  burnFuel(WAIT);
+}
+
+/** For waiting that must not end the run: who waits has something in his hands that is nowhere else. */
+export function oweWait(): void {
+  oweFuel(WAIT);
 }
 
 /** Another CPU's tank, or a new one: what it holds, and what it can hold. */

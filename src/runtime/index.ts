@@ -1,4 +1,5 @@
 export type { Arena } from "./arena.ts";
+export { callbackSlots } from "./asyncCallbacks.ts";
 export { BpfMap, type MapEntry, type MapValue } from "./bpfMap.ts";
 export { type ColdSinks, coldHelpers, type TraceLine } from "./coldHelpers.ts";
 export { type CpuOptions, createCpus, resetCpu, type SimulatedCpus } from "./cpus.ts";

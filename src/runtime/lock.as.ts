@@ -7,7 +7,7 @@ import {
   TimerQueue_running,
 } from "../layout/layout.generated.as";
 import { cpu } from "./cpu.as";
-import { burnWait } from "./fuel.as";
+import { burnWait, oweWait } from "./fuel.as";
 import { releaseResilientLocks } from "./resilientLock.as";
 
 /**
@@ -24,7 +24,7 @@ const SLEEPS: u32 = 20000;
 const SLEEP_NS: i64 = 50000;
 const MAX_HELD: u32 = 4;
 
-function acquire(word: u32): void {
+function acquire(word: u32, owes: bool): void {
   const owner: i32 = i32(load<u32>(cpu, CpuBlock_slot)) + 1;
   for (let sleeps: u32 = 0; sleeps < SLEEPS; sleeps++) {
     for (let spins: u32 = 0; spins < SPINS; spins++) {
@@ -32,16 +32,17 @@ function acquire(word: u32): void {
     }
     const holder = atomic.load<i32>(word);
     if (holder == owner) unreachable();
-    burnWait();
+    if (owes) oweWait();
+    else burnWait();
     if (holder != 0) atomic.wait<i32>(word, holder, SLEEP_NS);
   }
   atomic.store<i32>(word, owner);
 }
 
-/** Takes a lock of the map implementation and notes it. */
+/** Takes a lock of the map implementation and notes it. What waiting costs is owed: an operation that has an element in its hands is not ended for want of fuel. */
 export function takeMapLock(word: u32): void {
   const owner: i32 = i32(load<u32>(cpu, CpuBlock_slot)) + 1;
-  if (atomic.cmpxchg<i32>(word, 0, owner) != 0) acquire(word);
+  if (atomic.cmpxchg<i32>(word, 0, owner) != 0) acquire(word, true);
   const depth = load<u32>(cpu, CpuBlock_map_lock_depth);
   if (depth < MAX_HELD) store<u32>(cpu + (depth << 2), word, CpuBlock_map_locks);
   store<u32>(cpu, depth + 1, CpuBlock_map_lock_depth);
@@ -64,7 +65,7 @@ export function releaseMapLock(word: u32): void {
 
 /** bpf_spin_lock. A program that takes a second lock without releasing the first is wrong, and gets it. */
 export function spinLock(word: u32): void {
-  acquire(word);
+  acquire(word, false);
   store<u32>(cpu, word, CpuBlock_held_lock);
 }
 

@@ -10,6 +10,14 @@ export function setContext(address: u32): void {
   context = address;
 }
 
+/**
+ * `size` bytes from here on are about to be copied: ends the run if they leave the memory, before anything is changed for their sake. A copy behind this check
+ * does not trap.
+ */
+export function checkReadable(at: u32, size: u32): void {
+  if (u64(at) + u64(size) > u64(memory.size()) << 16) unreachable();
+}
+
 /** An address that a program left in its memory (in a dynptr), or could have changed there (its context's edges), and that is now written at: ends the run if it is the engine's. */
 export function programAddress(at: u32): u32 {
   if (at < PROGRAM_ZONE) unreachable();

@@ -74,6 +74,19 @@ test("what is due by the last packet of the run fires, and nothing behind it", a
   expect(fired(other.map)).toBe(0n);
 });
 
+test("a program whose callback a timer has is not unloaded before the timer is gone", async () => {
+  const { machine, map } = machineWithProbe();
+  const [link] = machine.dataplane.links;
+  const program = link!.program!;
+  await machine.replay(arm(10_000n));
+  link!.detach();
+  expect(() => machine.dataplane.unload(program)).toThrow("a timer or workqueue in map array");
+  // User space's update frees the value's timer.
+  expect(map.update(word(0), new Uint8Array(map.spec.valueSize))).toBe(0);
+  machine.dataplane.unload(program);
+  expect(machine.dataplane.programs).toEqual([]);
+});
+
 /** Arms a timer on each CPU for 5 ms after boot, or later; its callback traps when it finds 1 in the value, and counts otherwise. */
 const onEveryCpu = `
     r6 = r1

@@ -10,11 +10,9 @@ import {
   LPM_FREE,
   LpmHeader,
   LpmNode,
-  LruLocal,
-  LruNode,
-  LruState,
 } from "../../src/layout/index.ts";
 import { type BpfMap, createMap, runtimeModule } from "../../src/runtime/index.ts";
+import { lruLists } from "./lruLists.ts";
 import { mapSpec, TestMachine, u32Key, u64Value } from "./machine.ts";
 import { STRESS_MS } from "./stressTime.ts";
 
@@ -213,36 +211,7 @@ describe("two workers on one map", () => {
         expect(Object.keys(errors).filter((error) => error !== "-12")).toEqual([]);
         expect(found).toBeGreaterThan(1000);
       }
-      const { view } = machine.memory;
-      const state = HashHeader.read(view, map.address, "lru");
-      const states = flags === 2 ? [state, state + LruState.size] : [state];
-      const nodes = LruState.read(view, state, "nodes");
-      const listOf = (head: number): number[] => {
-        const members: number[] = [];
-        for (let node = LruNode.read(view, nodes + head * 16, "next"); node !== head && members.length <= 64; ) {
-          members.push(node);
-          node = LruNode.read(view, nodes + node * 16, "next");
-        }
-        return members;
-      };
-      const inUse: number[] = [];
-      const free: number[] = [];
-      for (const at of states) {
-        const active = listOf(LruState.read(view, at, "active"));
-        const inactive = listOf(LruState.read(view, at, "inactive"));
-        expect([active.length, inactive.length]).toEqual([
-          LruState.read(view, at, "active_count"),
-          LruState.read(view, at, "inactive_count"),
-        ]);
-        inUse.push(...active, ...inactive);
-        free.push(...listOf(LruState.read(view, at, "free")));
-        for (let fresh = LruState.read(view, at, "fresh"); fresh < LruState.read(view, at, "fresh_end"); fresh++) free.push(fresh);
-      }
-      const locals = LruState.read(view, state, "locals");
-      for (let cpu = 0; cpu < 2 && locals !== 0; cpu++) {
-        inUse.push(...listOf(LruLocal.read(view, locals + cpu * LruLocal.size, "pending")));
-        free.push(...listOf(LruLocal.read(view, locals + cpu * LruLocal.size, "free")));
-      }
+      const { inUse, free } = lruLists(machine, map);
       expect([...inUse, ...free].sort((a, b) => a - b)).toEqual(Array.from({ length: 64 }, (_, index) => index));
       const entries = [...map.entries()];
       expect(entries.length).toBe(inUse.length);

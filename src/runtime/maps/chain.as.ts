@@ -132,8 +132,16 @@ export function bucketHead(map: u32, hash: u32): u32 {
   return load<u32>(map, HashHeader_buckets) + ((hash & load<u32>(map, HashHeader_bucket_mask)) << 2);
 }
 
-/** The element with this key, or 0. The caller holds the bucket's lock. */
+/** The element with this key, or 0. The caller holds the bucket's lock, and nothing else that would be lost if the walk used up the fuel. */
 export function findLocked(map: u32, key: u32, hash: u32): u32 {
+  const element = findOwing(map, key, hash);
+  // Nothing has been changed yet: what was owed before is paid here too.
+  burnFuel(0);
+  return element;
+}
+
+/** The same for a caller who has an element in his hands: the walk ends no run. */
+export function findOwing(map: u32, key: u32, hash: u32): u32 {
   const size = load<u32>(map, MapHeader_key_size);
   let left = WALK_LIMIT;
   let element = load<u32>(bucketHead(map, hash));
@@ -142,8 +150,7 @@ export function findLocked(map: u32, key: u32, hash: u32): u32 {
     if (--left == 0) break;
     element = load<u32>(element, HashElement_next);
   }
-  // Nothing has been changed yet: what a walk in removeElement left owing is paid here too.
-  burnFuel(left < WALK_LIMIT - FREE_STEPS ? i64(WALK_LIMIT - left) : 0);
+  if (left < WALK_LIMIT - FREE_STEPS) oweFuel(i64(WALK_LIMIT - left));
   return left == 0 || (element & 1) != 0 ? 0 : element;
 }
 

@@ -22,6 +22,7 @@ import { cpu } from "../cpu.as";
 import { releaseMapLock, spinLock, spinUnlock, takeMapLock } from "../lock.as";
 import { addElement, beginElement, bucketLock, find4, find8, find16, findAny, findLocked, hashOfKey, removeElement } from "./chain.as";
 import { freeAsyncs } from "../timers.as";
+import { checkReadable } from "../zone.as";
 import { giveElement, takeElement } from "./pool.as";
 import { clearFields, copyOut, copyValue } from "./value.as";
 
@@ -118,6 +119,7 @@ function hashUpdateLocked(map: u32, key: u32, value: u32, flags: u64, hash: u32)
   const old = findLocked(map, key, hash);
   const error = checkFlags(old, flags);
   if (error != 0) return error;
+  checkReadable(value, load<u32>(map, MapHeader_value_size));
   if (old != 0 && (flags & BPF_F_LOCK) != 0) {
     updateInPlace(map, old, value);
     return 0;
@@ -173,6 +175,7 @@ export function percpuHashUpdateAll(map: u32, key: u32, values: u32, flags: u64)
 
 function percpuUpdate(map: u32, key: u32, values: u32, flags: u64, all: bool): i32 {
   if (flags > BPF_EXIST) return -i32(EINVAL);
+  checkValues(map, values, all);
   const hash = hashOfKey(map, key);
   const lock = bucketLock(map, hash);
   takeMapLock(lock);
@@ -192,6 +195,12 @@ function percpuUpdate(map: u32, key: u32, values: u32, flags: u64, all: bool): i
   }
   releaseMapLock(lock);
   return error;
+}
+
+/** Ends the run if the values are not in the memory, before an element is taken for them. `all`: one for each CPU, each padded to 8 bytes. */
+export function checkValues(map: u32, values: u32, all: bool): void {
+  const size = load<u32>(map, MapHeader_value_size);
+  checkReadable(values, all ? ((size + 7) & ~7) * load<u32>(map, MapHeader_cpu_count) : size);
 }
 
 /** Writes key and values into an element that nobody else may find yet. */

@@ -32,10 +32,12 @@ import {
   MapHeader_key_size,
   MapHeader_max_entries,
   MapHeader_stride,
+  MapHeader_value_size,
 } from "../../layout/layout.generated.as";
 import { copyBytes } from "../bytes.as";
 import { burnFuel } from "../fuel.as";
 import { releaseMapLock, takeMapLock } from "../lock.as";
+import { checkReadable } from "../zone.as";
 import { copyValue } from "./value.as";
 
 /**
@@ -219,6 +221,8 @@ function insert(map: u32, data: u32, length: u32, value: u32, flags: u32): i32 {
     if (flags == BPF_EXIST) return -i32(ENOENT);
     if (load<u32>(map, LpmHeader_entries) == load<u32>(map, MapHeader_max_entries)) return -i32(ENOSPC);
   }
+  checkReadable(value, load<u32>(map, MapHeader_value_size));
+  checkReadable(data, load<u32>(map, MapHeader_key_size) - DATA);
   const fresh = takeNode(map);
   if (fresh == 0) return -i32(ENOMEM);
   writeNode(map, fresh, data, length, LPM_ENTRY);

@@ -9,9 +9,10 @@ import {
   HashHeader_value_offset,
 } from "../../layout/layout.generated.as";
 import { cpu } from "../cpu.as";
+import { burnFuel } from "../fuel.as";
 import { releaseMapLock, takeMapLock } from "../lock.as";
-import { addElement, bucketLock, find4, find8, find16, findAny, findLocked, hashOfKey, removeElement } from "./chain.as";
-import { checkFlags, copyElement, endElement, percpuValue, writeElement, writePercpu, writePercpuElement } from "./hash.as";
+import { addElement, bucketLock, find4, find8, find16, findAny, findLocked, findOwing, hashOfKey, removeElement } from "./chain.as";
+import { checkFlags, checkValues, copyElement, endElement, percpuValue, writeElement, writePercpu, writePercpuElement } from "./hash.as";
 import { lruGive, lruTake } from "./lru.as";
 
 /**
@@ -58,16 +59,23 @@ export function lruPercpuLookup(map: u32, key: u32): u32 {
   return percpuValue(map, element, load<u32>(cpu, CpuBlock_id));
 }
 
-/** 0, -EINVAL, -EEXIST, -ENOENT, or -ENOMEM when no element can be given up. */
+/** Ends a run that owes fuel while nothing is in its hands. */
+function beginUpdate(): void {
+  burnFuel(0);
+}
+
+/** 0, -EINVAL, -EEXIST, -ENOENT, or -ENOMEM when no element can be given up. From taking the element to its place in the table nothing ends the run. */
 export function lruUpdate(map: u32, key: u32, value: u32, flags: u64): i32 {
   if (flags > BPF_EXIST) return -i32(EINVAL);
   const hash = hashOfKey(map, key);
+  beginUpdate();
+  checkValues(map, value, false);
   const element = lruTake(map, hash);
   if (element == 0) return -i32(ENOMEM);
   writeElement(map, element, key, value);
   const lock = bucketLock(map, hash);
   takeMapLock(lock);
-  const old = findLocked(map, key, hash);
+  const old = findOwing(map, key, hash);
   const error = checkFlags(old, flags);
   if (error == 0) {
     addElement(map, element, hash);
@@ -118,6 +126,8 @@ export function lruPercpuUpdateAll(map: u32, key: u32, values: u32, flags: u64):
 function updatePercpu(map: u32, key: u32, values: u32, flags: u64, all: bool): i32 {
   if (flags > BPF_EXIST) return -i32(EINVAL);
   const hash = hashOfKey(map, key);
+  beginUpdate();
+  checkValues(map, values, all);
   let element: u32 = 0;
   if (flags != BPF_EXIST) {
     element = lruTake(map, hash);
@@ -125,7 +135,7 @@ function updatePercpu(map: u32, key: u32, values: u32, flags: u64, all: bool): i
   }
   const lock = bucketLock(map, hash);
   takeMapLock(lock);
-  const old = findLocked(map, key, hash);
+  const old = findOwing(map, key, hash);
   const error = checkFlags(old, flags);
   if (error == 0) {
     if (old != 0) {
