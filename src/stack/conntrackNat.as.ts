@@ -135,6 +135,6 @@ function translate(table: u32, tuple: u32, connection: u32, address: u32, port: 
     store<u16>(portAt, wanted);
     // There is but one port to take, used or not; looking for its user removes what has expired.
     if (wanted != before) isUsed(table, tuple, connection);
-  } else if (isSource && isUsed(table, tuple, connection)) findPort(table, tuple, connection);
+  } else if (isUsed(table, tuple, connection) && isSource) findPort(table, tuple, connection);
   return isOther || load<u16>(portAt) != before;
 }
