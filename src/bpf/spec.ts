@@ -84,9 +84,9 @@ export interface ProgramSpec {
 
 /**
  * What the runtime writes through a pointer that a program gives it. `context`: the context that the program was started with. `map`: a map's header. `written`: bytes
- * of the program's zone (layout/zones.ts).
+ * of the program's zone (layout/zones.ts). `callback`: the number of a callback of the same program, which the runtime calls.
  */
-export type PointerKind = "context" | "map" | "written" | "written or NULL";
+export type PointerKind = "context" | "map" | "written" | "written or NULL" | "callback";
 
 /** How compiled code calls a function of the runtime: r1.. are passed as i64, or wrapped to i32; the result is widened to r0. */
 export interface RuntimeFunction {
@@ -157,11 +157,11 @@ type Parameter = RuntimeFunction["parameters"][number];
 
 /**
  * Rows of a helper table: number, kernel name, runtime export, wasm parameters, result. A letter a parameter: l is 64 bits, the others are 32, and c is the program's
- * context, m a map, w an address that the helper writes at, o the same or NULL, i anything else.
+ * context, m a map, w an address that the helper writes at, o the same or NULL, f a callback, i anything else.
  */
 export type HelperRow = readonly [id: number, name: string, entry: string, parameters: string, result: RuntimeFunction["result"]];
 
-const pointerKinds: Readonly<Record<string, PointerKind>> = { c: "context", m: "map", w: "written", o: "written or NULL" };
+const pointerKinds: Readonly<Record<string, PointerKind>> = { c: "context", m: "map", w: "written", o: "written or NULL", f: "callback" };
 
 function signature(letters: string): Pick<RuntimeFunction, "parameters" | "pointers"> {
   const parameters = Array.from(letters, (letter): Parameter => (letter === "l" ? "i64" : "i32"));

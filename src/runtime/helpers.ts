@@ -51,7 +51,7 @@ const rows: readonly HelperRow[] = [
   [140, "bpf_skc_to_udp6_sock", "skcToUdp6Sock", "i", "u32"],
   [160, "bpf_ktime_get_coarse_ns", "ktimeGetCoarseNs", "", "i64"],
   [169, "bpf_timer_init", "timerInit", "wml", "s32"],
-  [170, "bpf_timer_set_callback", "timerSetCallback", "wi", "s32"],
+  [170, "bpf_timer_set_callback", "timerSetCallback", "wf", "s32"],
   [171, "bpf_timer_start", "timerStart", "wll", "s32"],
   [172, "bpf_timer_cancel", "timerCancel", "w", "s32"],
   [176, "bpf_get_branch_snapshot", "getBranchSnapshot", "wil", "i64"],
@@ -77,9 +77,9 @@ const rows: readonly HelperRow[] = [
 const callbacks: ReadonlyMap<number, HelperSpec> = new Map(
   [
     ...helperTable([
-      [164, "bpf_for_each_map_elem", "forEachMapElem", "mill", "s32"],
-      [181, "bpf_loop", "loop", "iill", "s32"],
-      [209, "bpf_user_ringbuf_drain", "userRingbufDrain", "mill", "s32"],
+      [164, "bpf_for_each_map_elem", "forEachMapElem", "mfll", "s32"],
+      [181, "bpf_loop", "loop", "ifll", "s32"],
+      [209, "bpf_user_ringbuf_drain", "userRingbufDrain", "mfll", "s32"],
     ]),
   ].map(([id, helper]) => [id, { ...helper, callback: true }]),
 );

@@ -56,7 +56,7 @@ const rows: readonly KfuncRow[] = [
   ["bpf_task_from_pid", "findNothing", "", "u32"],
   ["bpf_task_from_vpid", "findNothing", "", "u32"],
   ["bpf_wq_init", "wqInit", "wmi", "u32"],
-  ["bpf_wq_set_callback_impl", "wqSetCallback", "wii", "u32"],
+  ["bpf_wq_set_callback_impl", "wqSetCallback", "wfi", "u32"],
   ["bpf_wq_start", "wqStart", "wi", "u32"],
 ];
 

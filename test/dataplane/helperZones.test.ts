@@ -45,6 +45,7 @@ const argument = (index: number, kind: PointerKind | undefined, number: number):
   const register = `r${index + 1}`;
   if (kind === "context") return `${register} = r6`;
   if (kind === "map") return `${register} = map[any]`;
+  if (kind === "callback") return `${register} = subprog[callback]`;
   return kind === undefined ? `${register} = ${number}` : `${register} = r10\n${register} += ${-64 * (index + 1)}`;
 };
 
@@ -52,11 +53,14 @@ const argument = (index: number, kind: PointerKind | undefined, number: number):
 function cases(type: ProgramTypeName, first: string, texts: readonly string[]): ProgramSpec {
   const numbered = texts.map((text, index) => `if r7 != ${index} goto next${index}\n${text}\nr0 = 0\nexit\nnext${index}:`).join("\n");
   const text = `r6 = r1
+    r8 = subprog[callback]
     r2 = *(u32 *)(r1 + ${type === "xdp" ? 0 : 76})
     r7 = *(u16 *)(r2 + 42)
     ${first}
     ${numbered}
     r0 = 0
+    exit
+    callback: r0 = 1
     exit`;
   const names = [...new Set([...text.matchAll(/call kfunc (\w+)/g)].map(([, name]) => name!))];
   const symbols = { maps: new Map([["any", 0]]), kfuncs: new Map(names.map((name, index) => [name, index + 1])) };
@@ -86,7 +90,7 @@ async function run(program: ProgramSpec, count: number, engine: "jit" | "interp"
   return { reasons: outcomes.map(({ reason }) => reason), kept: zone.every((byte) => byte === FILLED) };
 }
 
-test.each(types)("%s: no helper and no kfunc takes the engine's memory for a context, a map or a buffer", async (type) => {
+test.each(types)("%s: no helper and no kfunc takes the engine's memory for a context, a map, a buffer or a callback", async (type) => {
   const calls: { readonly title: string; readonly text: string; readonly control: string }[] = [];
   for (const { name, call, text } of calleesOf(type)) {
     for (const [at, kind] of call.pointers?.entries() ?? []) {
@@ -203,12 +207,14 @@ test("dynptrs, records and maps that a program made itself lead nowhere in the e
     ]);
     // The first record of the zone, whose header would stand in front of it.
     texts.push(`r1 = ${PROGRAM_ZONE} ll\nr2 = 0\ncall 132`);
+    // The number of the program itself, which is no callback.
+    texts.push("r2 = subprog[callback]\nr2 += -1\nr1 = 8\nr3 = 0\nr4 = 0\ncall 181");
     // The header of a program array in the stack.
     texts.push(`r2 = r10\nr2 += -512\n*(u32 *)(r2 + 0) = ${BPF_MAP_TYPE_PROG_ARRAY}\nr1 = r6\nr3 = 0\ncall 12`);
     for (const engine of ["jit", "interp"] as const) {
       const { reasons, kept } = await run(cases(type, "", texts), texts.length, engine);
       expect(kept).toBe(true);
-      expect(reasons.slice(-2)).toEqual(["memory", "memory"]);
+      expect(reasons.slice(-3)).toEqual(["memory", "memory", "memory"]);
     }
   }
 });
@@ -249,12 +255,9 @@ const onlyRead: ReadonlySet<string> = new Set([
   ...["tcp", "tcp6", "udp6", "tcp_timewait", "tcp_request"].map((name) => `bpf_skc_to_${name}_sock sk`),
   ...["sk", "attrs"].map((name) => `bpf_sk_assign_tcp_reqsk ${name}`),
   "bpf_stream_vprintk_impl aux__prog",
-  // Handed on to the callback, or its slot in the table.
-  ...["bpf_loop", "bpf_for_each_map_elem"].flatMap((name) => [`${name} callback_fn`, `${name} callback_ctx`]),
-  "bpf_user_ringbuf_drain callback_fn",
+  // Handed on to the callback.
+  ...["bpf_loop", "bpf_for_each_map_elem"].map((name) => `${name} callback_ctx`),
   "bpf_user_ringbuf_drain ctx",
-  "bpf_timer_set_callback callback_fn",
-  "bpf_wq_set_callback_impl callback_fn",
   "bpf_wq_set_callback_impl aux__prog",
   // The address that a tail call passes on, and contexts that are not looked at.
   "bpf_tail_call ctx",

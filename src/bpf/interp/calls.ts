@@ -61,11 +61,23 @@ function calledStep(
 }
 
 /** Ends the run, as a wrong access does, where the runtime would write through an address that is not the program's to pass. */
-function checkPointer({ memory, context }: Machine, at: number, kind: PointerKind): void {
-  const isMap = () => at < PROGRAM_ZONE && MapHeader.read(memory.view, at, "magic") === MAP_MAGIC;
-  const isRight =
-    kind === "map" ? isMap() : kind === "context" ? at === context() : at >= PROGRAM_ZONE || (kind === "written or NULL" && at === 0);
-  if (!isRight) throw new RangeError(`${at} is no address that a ${kind} may have`);
+function checkPointer(machine: Machine, at: number, kind: PointerKind): void {
+  if (!mayHave(machine, at, kind)) throw new RangeError(`${at} is no address that a ${kind} may have`);
+}
+
+function mayHave({ memory, context, callbacks }: Machine, at: number, kind: PointerKind): boolean {
+  switch (kind) {
+    case "context":
+      return at === context();
+    case "map":
+      return at < PROGRAM_ZONE && MapHeader.read(memory.view, at, "magic") === MAP_MAGIC;
+    case "callback":
+      return at >= callbacks.first && at < callbacks.first + callbacks.count;
+    case "written":
+      return at >= PROGRAM_ZONE;
+    case "written or NULL":
+      return at >= PROGRAM_ZONE || at === 0;
+  }
 }
 
 /** bpf_throw(cookie): ends this function and all that called it, up to the program, which ends with its exception callback. */

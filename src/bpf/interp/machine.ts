@@ -25,6 +25,8 @@ export interface Machine {
   /** The context that the program was started with. */
   readonly context: () => number;
   readonly table: WebAssembly.Table;
+  /** Table indices of the program's callbacks. */
+  readonly callbacks: { readonly first: number; readonly count: number };
   /** A function of the runtime, from its export's name. Throws when the runtime has none. */
   runtimeFunction(called: RuntimeFunction): RuntimeCall;
   /** Runs the function at `start` with r1..r5 of `caller`, on the frame below the caller's. */

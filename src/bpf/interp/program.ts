@@ -51,6 +51,7 @@ class Interpreter implements Machine {
   readonly table: WebAssembly.Table;
   readonly cpu: () => number;
   readonly context: () => number;
+  readonly callbacks: Machine["callbacks"];
   readonly #exports: InterpreterRuntime["exports"];
   readonly #name: string;
   readonly #entryCosts: ReadonlyMap<number, number>;
@@ -72,6 +73,7 @@ class Interpreter implements Machine {
     const context = exports.context as WebAssembly.Global;
     this.cpu = () => cpu.value >>> 0;
     this.context = () => context.value >>> 0;
+    this.callbacks = { first: environment.slot + 1, count: verified.callbacks.length };
     this.#throws = verified.throws;
     this.#exceptionCallback = verified.spec.exceptionCallback;
     this.#fuel = exports.fuel as WebAssembly.Global;

@@ -20,6 +20,8 @@ export interface ProgramContext {
   functionAt(instruction: number): number;
   /** Table index of the callback that begins at an instruction. */
   callbackSlot(instruction: number): number;
+  /** Table indices of all callbacks. */
+  readonly callbacks: { readonly first: number; readonly count: number };
   /** It holds a call of bpf_throw. */
   readonly throws: boolean;
   /** First instruction of the function that a run ends with which threw; without one it ends with the cookie. */

@@ -47,7 +47,8 @@ export function emitPointerChecks(context: FunctionContext, { pointers }: Runtim
 export function emitPointerCheck(context: FunctionContext, register: number, kind: PointerKind): void {
   const { code, program } = context;
   const value = factOf(context.state, register);
-  if (kind === "map" ? value?.kind === "map" : kind !== "context" && isProgramsOwn(value, 0)) return;
+  if (kind === "map" && value?.kind === "map") return;
+  if ((kind === "written" || kind === "written or NULL") && isProgramsOwn(value, 0)) return;
   pushNarrow(context, register);
   switch (kind) {
     case "context":
@@ -64,6 +65,13 @@ export function emitPointerCheck(context: FunctionContext, register: number, kin
       code.op("i32.add");
       code.i32(PROGRAM_ZONE - 1);
       code.op("i32.lt_u");
+      break;
+    case "callback":
+      // Below the first the difference wraps around.
+      code.i32(program.callbacks.first);
+      code.op("i32.sub");
+      code.i32(program.callbacks.count);
+      code.op("i32.ge_u");
       break;
     case "map":
       emitNoMap(context);

@@ -121,6 +121,7 @@ export function compileProgram(verified: VerifiedProgram, environment: CompileEn
     ...surroundings,
     importOf: ({ entry }) => imports.get(entry)!,
     functionAt: (instruction) => functions.get(instruction)!,
+    callbacks: { first: environment.slot + 1, count: callbacks.length },
     callbackSlot: (instruction) => environment.slot + 1 + callbacks.indexOf(instruction),
     throws: verified.throws,
     exceptionCallback: spec.exceptionCallback,
