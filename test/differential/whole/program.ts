@@ -4,6 +4,7 @@ import { BPF_F_XDP_HAS_FRAGS } from "../../../src/layout/index.ts";
 import type { Label } from "./code.ts";
 import { type GeneratedRun, type PresetEntry, presetEntries, runsOf } from "./input.ts";
 import { kindNamed, kindsOf } from "./kinds/index.ts";
+import { FUNCTIONS, TAIL_PROGRAMS } from "./limits.ts";
 import type { MapShape } from "./mapCatalog.ts";
 import type { AnyKind, Kind, Statement, Subject } from "./statement.ts";
 import { ProgramSet, type Site, Writer } from "./writer.ts";
@@ -117,8 +118,8 @@ function setOf(type: ProgramTypeName, { main, functions, tails }: Parts): fc.Arb
     }),
     fragments: type === "xdp" ? fc.boolean() : fc.constant(false),
     main,
-    functions: fc.tuple(functions, functions),
-    tails: fc.tuple(tails, tails),
+    functions: fc.tuple(...new Array<typeof functions>(FUNCTIONS).fill(functions)),
+    tails: fc.tuple(...new Array<typeof tails>(TAIL_PROGRAMS).fill(tails)),
     catches: fc.boolean(),
     verdict: fc.option(fc.integer({ min: -1, max: 8 }), { nil: undefined }),
     entries: presetEntries,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { FUNCTIONS } from "../limits.ts";
-import { type AnyKind, anyNumber, defineKind, type Operand, upTo } from "../statement.ts";
+import { type AnyKind, anyNumber, anyOperand, defineKind, type Operand, upTo } from "../statement.ts";
 import type { Writer } from "../writer.ts";
 
 /** Entries of the PROG_ARRAY that lead to programs, and one that is empty, and one that does not exist. */
@@ -204,6 +204,24 @@ export const controlKinds: readonly AnyKind[] = [
       out.map(2, "prog_array");
       out.operand(3, index);
       out.call("bpf_tail_call");
+    },
+  }),
+  defineKind({
+    name: "bpf_throw",
+    subject: "surroundings",
+    weight: 1,
+    notIn: "held",
+    params: fc.record({ cookie: anyOperand, when: fc.nat({ max: 7 }) }),
+    covers: () => ["bpf_throw"],
+    write(out, { cookie, when }) {
+      const { code } = out;
+      const on = code.label();
+      code.copy(0, 7);
+      code.change(0, "&=", 7);
+      code.when(0, "!=", when, on);
+      out.operand(1, cookie);
+      out.kfunc("bpf_throw");
+      code.place(on);
     },
   }),
 ];

@@ -4,8 +4,10 @@ import { arithmeticKinds } from "./arithmetic.ts";
 import { checksumKinds } from "./checksum.ts";
 import { controlKinds } from "./control.ts";
 import { dynptrKinds } from "./dynptr.ts";
+import { lockKinds } from "./locks.ts";
 import { mapKinds } from "./maps.ts";
-import { moreMapKinds } from "./moreMaps.ts";
+import { mapWalkKinds } from "./mapWalks.ts";
+import { nestedMapKinds } from "./nestedMaps.ts";
 import { networkKinds } from "./network.ts";
 import { objectKinds } from "./objects.ts";
 import { packetKinds } from "./packet.ts";
@@ -30,7 +32,9 @@ export const allKinds: readonly AnyKind[] = [
   ...stringKinds,
   ...verdictKinds,
   ...dynptrKinds,
-  ...moreMapKinds,
+  ...mapWalkKinds,
+  ...nestedMapKinds,
+  ...lockKinds,
   ...surroundingKinds,
   ...networkKinds,
   ...timerKinds,

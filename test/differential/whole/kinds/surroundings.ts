@@ -323,22 +323,4 @@ export const surroundingKinds: readonly AnyKind[] = [
       out.keep(0);
     },
   }),
-  defineKind({
-    name: "bpf_throw",
-    subject: "surroundings",
-    weight: 1,
-    notIn: "held",
-    params: fc.record({ cookie: anyOperand, when: fc.nat({ max: 7 }) }),
-    covers: () => ["bpf_throw"],
-    write(out, { cookie, when }) {
-      const { code } = out;
-      const on = code.label();
-      code.copy(0, 7);
-      code.change(0, "&=", 7);
-      code.when(0, "!=", when, on);
-      out.operand(1, cookie);
-      out.kfunc("bpf_throw");
-      code.place(on);
-    },
-  }),
 ];
