@@ -73,7 +73,7 @@ import { prepareEntryContext, runOn } from "./programs.as";
 import { redirect } from "./redirect.as";
 import { passFromThread } from "./skbPath.as";
 import { step } from "./steps.as";
-import { awaitFrame, sendingTime } from "./timing.as";
+import { awaitFrame, sendingTime, timeEnqueue } from "./timing.as";
 
 /** The bulk queue of a cpumap entry on this CPU; a new one when it has none since the poll began. 0 when there are too many. */
 function bulkFor(state: u32, entry: u32, target: u32): u32 {
@@ -111,6 +111,7 @@ export function enqueueCpu(state: u32, frame: u32, entry: u32, target: u32): i32
     lose(state, frame, FATE_DROP, REASON_BUDGET, 0);
     return 0;
   }
+  timeEnqueue(state);
   if (load<u32>(bulk, CpuBulk_count) == CPU_MAP_BULK_SIZE) flushBulk(state, bulk);
   const last = load<u32>(bulk, CpuBulk_last);
   if (last == 0) store<u32>(bulk, frame, CpuBulk_first);
@@ -133,6 +134,7 @@ export function enqueueCpuGeneric(state: u32, frame: u32, entry: u32, target: u3
     lose(state, frame, FATE_DROP, REASON_BUDGET, 0);
     return 0;
   }
+  timeEnqueue(state);
   if (target != load<u32>(cpu, CpuBlock_id)) {
     sendMail(state, frame, target);
     return 0;

@@ -65,6 +65,7 @@ import {
   QueueTiming_ring,
   REASON_NIC_FULL,
   REASON_OUT_OF_BUFFER,
+  TimingCosts_enqueue,
   TimingCosts_interrupt_delay,
   TimingCosts_miss_limit,
   TimingCosts_misses,
@@ -372,6 +373,12 @@ export function sendingTime(state: u32): f64 {
   if (timing == 0) return 0;
   settle(timing);
   return load<f64>(timing, CpuTiming_clock);
+}
+
+/** A frame is handed to the queue of a cpumap entry. */
+export function timeEnqueue(state: u32): void {
+  const timing = load<u32>(state, PollState_timing);
+  if (timing != 0) work(timing, load<f64>(load<u32>(timing, CpuTiming_costs), TimingCosts_enqueue));
 }
 
 /** A frame from another CPU is there from `sent` on. */
