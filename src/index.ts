@@ -4,6 +4,7 @@ export type { MapSpec, ProgramSpec } from "./bpf/spec.ts";
 export {
   Dataplane,
   type DataplaneDevice,
+  type DataplaneEvent,
   type DataplaneOptions,
   dumpMap,
   type ExpandedOutcome,
@@ -12,6 +13,7 @@ export {
   fillMap,
   type Globals,
   type Hook,
+  type HostSpec,
   type Link,
   type LoadedObject,
   type Outcome,
@@ -26,6 +28,7 @@ export {
   type RunOptions,
   type RunResult,
   type Skeleton,
+  type XdpSocketHandle,
 } from "./dataplane/index.ts";
 export { openWorkerPool } from "./dataplane/pool.node.ts";
 export { BPF_ANY, BPF_EXIST, BPF_F_LOCK, BPF_NOEXIST } from "./layout/index.ts";

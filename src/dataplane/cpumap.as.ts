@@ -13,29 +13,31 @@ import {
   CpuBulk_cpu,
   CpuBulk_entry,
   CpuBulk_first,
-  CpuBulk_last,
   CpuBulk_listed,
+  CpuBulk_map,
   CpuBulk_next,
   CpuBulk_queued,
   EINVAL,
   ENOSPC,
-  FATE_ABORTED,
+  EVENT_XDP_CPUMAP_ENQUEUE,
   FATE_DROP,
+  FRAME_BUFFER,
+  FRAME_SKB,
   Frame_SIZE,
   Frame_cpu,
   Frame_data,
   Frame_data_end,
   Frame_data_meta,
-  Frame_device,
   Frame_entry,
-  Frame_generic,
+  Frame_has_skb,
   Frame_hops,
+  Frame_is_skb,
+  Frame_map,
   Frame_next,
   Frame_outcome,
   Frame_packet,
   Frame_program,
   Frame_queue,
-  HOOK_CPUMAP,
   MAIL_SIZE,
   MAX_CPU_HOPS,
   Mail_SIZE,
@@ -43,6 +45,7 @@ import {
   Mail_next,
   Mail_offset,
   Mail_sent_ns,
+  MapHeader_id,
   PollState_cpu_bulk_count,
   PollState_cpu_bulks,
   PollState_cpu_count,
@@ -52,31 +55,31 @@ import {
   PollState_mail_tails,
   PollState_mail_turn,
   PollState_mail_used,
-  PollState_thread_first,
-  PollState_thread_last,
-  PollState_xdp_context,
   REASON_BUDGET,
   REASON_CPUMAP_FULL,
-  REASON_MEMORY,
   REASON_NO_FRAME,
-  REASON_XDP_DROP,
-  REASON_XDP_EXCEPTION,
-  XDP_DROP,
-  XDP_PASS,
-  XDP_REDIRECT,
+  SkBuff_SIZE,
+  SkBuff_data,
+  SkBuff_data_end,
+  SkBuff_data_meta,
+  SkBuff_end,
+  SkBuff_from_ingress,
+  SkBuff_head,
+  SkBuff_redirected,
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
 import { addFuel } from "../runtime/fuel.as";
-import { copyBytes, releaseFrame, takeEdges, takeFrame } from "./frames.as";
+import { becomeXdpFrame, takeFromXdp } from "./buffers.as";
+import { queueForThread } from "./cpuThread.as";
+import { trace } from "./events.as";
+import { appendFrame, takeFirst } from "./frameList.as";
+import { copyBytes, frameLimit, packetEnd, releaseFrame, takeFrame } from "./frames.as";
 import { lose, refuse } from "./outcome.as";
-import { prepareEntryContext, runOn } from "./programs.as";
-import { redirect } from "./redirect.as";
-import { passFromThread } from "./skbPath.as";
 import { step } from "./steps.as";
 import { awaitFrame, sendingTime, timeEnqueue } from "./timing.as";
 
 /** The bulk queue of a cpumap entry on this CPU; a new one when it has none since the poll began. 0 when there are too many. */
-function bulkFor(state: u32, entry: u32, target: u32): u32 {
+function bulkFor(state: u32, map: u32, entry: u32, target: u32): u32 {
   const bulks = load<u32>(state, PollState_cpu_bulks);
   const count = load<u32>(state, PollState_cpu_bulk_count);
   for (let index: u32 = 0; index < count; index++) {
@@ -89,13 +92,15 @@ function bulkFor(state: u32, entry: u32, target: u32): u32 {
   memory.fill(bulk, 0, CpuBulk_SIZE);
   store<u32>(bulk, entry, CpuBulk_entry);
   store<u32>(bulk, target, CpuBulk_cpu);
+  store<u32>(bulk, map, CpuBulk_map);
   return bulk;
 }
 
 /** What the frame takes along to the thread. False when it went round too often. */
-function address(frame: u32, entry: u32, target: u32): bool {
+function address(frame: u32, map: u32, entry: u32, target: u32): bool {
   const hops = load<u32>(frame, Frame_hops) + 1;
   store<u32>(frame, entry, Frame_entry);
+  store<u32>(frame, map, Frame_map);
   store<u32>(frame, load<u32>(entry, 4), Frame_program);
   store<u32>(frame, target, Frame_cpu);
   store<u32>(frame, hops, Frame_hops);
@@ -104,20 +109,17 @@ function address(frame: u32, entry: u32, target: u32): bool {
 }
 
 /** A native frame goes into the entry's bulk queue (cpu_map_enqueue). An error leaves the frame with the caller. */
-export function enqueueCpu(state: u32, frame: u32, entry: u32, target: u32): i32 {
-  const bulk = bulkFor(state, entry, target);
+export function enqueueCpu(state: u32, frame: u32, map: u32, entry: u32, target: u32): i32 {
+  const bulk = bulkFor(state, map, entry, target);
   if (bulk == 0 || target >= load<u32>(state, PollState_cpu_count)) return -EINVAL;
-  if (!address(frame, entry, target)) {
+  if (!address(frame, map, entry, target)) {
     lose(state, frame, FATE_DROP, REASON_BUDGET, 0);
     return 0;
   }
   timeEnqueue(state);
   if (load<u32>(bulk, CpuBulk_count) == CPU_MAP_BULK_SIZE) flushBulk(state, bulk);
-  const last = load<u32>(bulk, CpuBulk_last);
-  if (last == 0) store<u32>(bulk, frame, CpuBulk_first);
-  else store<u32>(last, frame, Frame_next);
-  store<u32>(bulk, frame, CpuBulk_last);
-  store<u32>(bulk, load<u32>(bulk, CpuBulk_count) + 1, CpuBulk_count);
+  becomeXdpFrame(frame);
+  appendFrame(bulk + CpuBulk_first, frame);
   if (load<u32>(bulk, CpuBulk_listed) == 0) {
     store<u32>(bulk, 1, CpuBulk_listed);
     store<u32>(bulk, load<u32>(state, PollState_cpu_flush), CpuBulk_next);
@@ -127,22 +129,30 @@ export function enqueueCpu(state: u32, frame: u32, entry: u32, target: u32): i32
 }
 
 /** A generic skb goes into the entry's queue at once (cpu_map_generic_redirect). */
-export function enqueueCpuGeneric(state: u32, frame: u32, entry: u32, target: u32): i32 {
-  const bulk = bulkFor(state, entry, target);
+export function enqueueCpuGeneric(state: u32, frame: u32, map: u32, entry: u32, target: u32): i32 {
+  const bulk = bulkFor(state, map, entry, target);
   if (bulk == 0 || target >= load<u32>(state, PollState_cpu_count)) return -EINVAL;
-  if (!address(frame, entry, target)) {
+  if (!address(frame, map, entry, target)) {
     lose(state, frame, FATE_DROP, REASON_BUDGET, 0);
     return 0;
   }
   timeEnqueue(state);
-  if (target != load<u32>(cpu, CpuBlock_id)) {
-    sendMail(state, frame, target);
-    return 0;
+  // Whoever finds the skb redirected lets generic XDP be.
+  if (load<u32>(frame, Frame_has_skb) != 0) {
+    store<u32>(frame, load<u32>(frame, Frame_data), Frame_data_meta);
+    takeFromXdp(frame);
+    store<u32>(frame + FRAME_SKB, 1, SkBuff_redirected);
+    store<u32>(frame + FRAME_SKB, 0, SkBuff_from_ingress);
   }
-  const queued = load<u32>(bulk, CpuBulk_queued);
-  if (queued >= load<u32>(entry)) return -ENOSPC;
-  store<u32>(bulk, queued + 1, CpuBulk_queued);
-  queueForThread(state, frame);
+  const own = target == load<u32>(cpu, CpuBlock_id);
+  const queued = own ? load<u32>(bulk, CpuBulk_queued) : 0;
+  const full = queued >= load<u32>(entry);
+  trace(state, EVENT_XDP_CPUMAP_ENQUEUE, 0, 0, target, u32(!full), u32(full), load<u32>(map, MapHeader_id));
+  if (full) return -ENOSPC;
+  if (own) {
+    store<u32>(bulk, queued + 1, CpuBulk_queued);
+    queueForThread(state, frame);
+  } else sendMail(state, frame, target);
   return 0;
 }
 
@@ -152,22 +162,20 @@ function flushBulk(state: u32, bulk: u32): void {
   const own = target == load<u32>(cpu, CpuBlock_id);
   const size = load<u32>(load<u32>(bulk, CpuBulk_entry));
   let queued: u32 = own ? load<u32>(bulk, CpuBulk_queued) : 0;
-  let frame = load<u32>(bulk, CpuBulk_first);
-  store<u32>(bulk, 0, CpuBulk_first);
-  store<u32>(bulk, 0, CpuBulk_last);
-  store<u32>(bulk, 0, CpuBulk_count);
-  while (frame != 0) {
-    step();
-    const next = load<u32>(frame, Frame_next);
-    if (queued >= size) lose(state, frame, FATE_DROP, REASON_CPUMAP_FULL, 0);
-    else {
-      queued++;
-      if (own) queueForThread(state, frame);
-      else sendMail(state, frame, target);
+  let drops: u32 = 0;
+  const offered = load<u32>(bulk, CpuBulk_count);
+  for (let frame = takeFirst(bulk + CpuBulk_first); frame != 0; frame = takeFirst(bulk + CpuBulk_first)) {
+    if (queued >= size) {
+      drops++;
+      lose(state, frame, FATE_DROP, REASON_CPUMAP_FULL, 0);
+      continue;
     }
-    frame = next;
+    queued++;
+    if (own) queueForThread(state, frame);
+    else sendMail(state, frame, target);
   }
   if (own) store<u32>(bulk, queued, CpuBulk_queued);
+  trace(state, EVENT_XDP_CPUMAP_ENQUEUE, 0, 0, target, offered, drops, load<u32>(load<u32>(bulk, CpuBulk_map), MapHeader_id));
 }
 
 /** Hands over all bulks, the entry used last first. */
@@ -180,23 +188,17 @@ export function flushCpus(state: u32): void {
   store<u32>(state, 0, PollState_cpu_flush);
 }
 
-function queueForThread(state: u32, frame: u32): void {
-  store<u32>(frame, 0, Frame_next);
-  const last = load<u32>(state, PollState_thread_last);
-  if (last == 0) store<u32>(state, frame, PollState_thread_first);
-  else store<u32>(last, frame, Frame_next);
-  store<u32>(state, frame, PollState_thread_last);
-}
-
 /**
  * Copies a frame into this CPU's outgoing mail and gives the frame back; the packet's record goes along. Written in this phase, read by CPU `target` in the next
  * (ControlBlock); a sender's mail to one CPU is a list in order of sending.
  */
 function sendMail(state: u32, frame: u32, target: u32): void {
-  const meta = load<u32>(frame, Frame_data_meta);
-  const length = load<u32>(frame, Frame_data_end) - meta;
+  const isSkb = load<u32>(frame, Frame_is_skb) != 0;
+  const meta = isSkb ? load<u32>(frame + FRAME_SKB, SkBuff_data_meta) : load<u32>(frame, Frame_data_meta);
+  const length = packetEnd(frame) - meta;
   const used = load<u32>(state, PollState_mail_used);
-  const size = (Mail_SIZE + Frame_SIZE + length + 15) & ~15;
+  const withSkb = load<u32>(frame, Frame_has_skb) != 0;
+  const size = (Mail_SIZE + Frame_SIZE + (withSkb ? SkBuff_SIZE : 0) + length + 15) & ~15;
   if (used + size > MAIL_SIZE) {
     lose(state, frame, FATE_DROP, REASON_NO_FRAME, 0);
     return;
@@ -210,6 +212,7 @@ function sendMail(state: u32, frame: u32, target: u32): void {
   store<f64>(mail, sendingTime(state), Mail_sent_ns);
   memory.copy(mail + Mail_SIZE, frame, Frame_SIZE);
   copyBytes(mail + Mail_SIZE + Frame_SIZE, meta, length);
+  if (withSkb) memory.copy(mail + Mail_SIZE + Frame_SIZE + length, frame + FRAME_SKB, SkBuff_SIZE);
   const cpus = load<u32>(state, PollState_cpu_count);
   const tail = load<u32>(state, PollState_mail_tails) + ((turn * cpus + target) << 2);
   const last = load<u32>(tail);
@@ -219,7 +222,7 @@ function sendMail(state: u32, frame: u32, target: u32): void {
   releaseFrame(state, frame);
 }
 
-/** Takes a frame out of another CPU's mail, into a frame of this CPU, and runs the thread on it. */
+/** Takes a frame out of another CPU's mail, into a frame of this CPU, and into the queue of the thread. */
 export function receiveMail(state: u32, mail: u32): void {
   addFuel();
   awaitFrame(state, load<f64>(mail, Mail_sent_ns));
@@ -231,40 +234,24 @@ export function receiveMail(state: u32, mail: u32): void {
   }
   const length = load<u32>(mail, Mail_length);
   const meta = frame + load<u32>(mail, Mail_offset);
-  const oldMeta = load<u32>(sent, Frame_data_meta);
   memory.copy(frame, sent, Frame_SIZE);
   copyBytes(meta, sent + Frame_SIZE, length);
-  store<u32>(frame, meta, Frame_data_meta);
-  store<u32>(frame, meta + (load<u32>(sent, Frame_data) - oldMeta), Frame_data);
-  store<u32>(frame, meta + length, Frame_data_end);
-  runThread(state, frame);
-}
-
-/** What the kernel thread of a cpumap entry does with one frame: the entry's program, if it has one, then up to the stack. */
-export function runThread(state: u32, frame: u32): void {
-  const program = load<u32>(frame, Frame_program);
-  if (program != 0) {
-    const received = load<u32>(frame, Frame_device);
-    const context = load<u32>(state, PollState_xdp_context);
-    const generic = load<u32>(frame, Frame_generic) != 0;
-    prepareEntryContext(state, context, frame, received, 0, generic);
-    const verdict = runOn(state, frame, program, context, HOOK_CPUMAP, received);
-    if (verdict == XDP_DROP) {
-      lose(state, frame, FATE_DROP, REASON_XDP_DROP, 0);
-      return;
+  if (load<u32>(frame, Frame_has_skb) != 0) {
+    const skb = frame + FRAME_SKB;
+    memory.copy(skb, sent + Frame_SIZE + length, SkBuff_SIZE);
+    const shift = frame + FRAME_BUFFER - load<u32>(skb, SkBuff_head);
+    for (let field: u32 = 0; field < 3; field++) {
+      const at = skb + (field == 0 ? SkBuff_data : field == 1 ? SkBuff_data_end : SkBuff_data_meta);
+      store<u32>(at, load<u32>(at) + shift);
     }
-    if (verdict != XDP_PASS && verdict != XDP_REDIRECT) {
-      lose(state, frame, FATE_ABORTED, REASON_XDP_EXCEPTION, i32(verdict));
-      return;
-    }
-    if (!takeEdges(state, frame, context)) {
-      lose(state, frame, FATE_ABORTED, REASON_MEMORY, 0);
-      return;
-    }
-    if (verdict == XDP_REDIRECT) {
-      redirect(state, frame, received, generic);
-      return;
-    }
+    store<u32>(skb, frame + FRAME_BUFFER, SkBuff_head);
+    store<u32>(skb, frameLimit(state, frame), SkBuff_end);
   }
-  passFromThread(state, frame);
+  if (load<u32>(frame, Frame_is_skb) == 0) {
+    const oldMeta = load<u32>(sent, Frame_data_meta);
+    store<u32>(frame, meta, Frame_data_meta);
+    store<u32>(frame, meta + (load<u32>(sent, Frame_data) - oldMeta), Frame_data);
+    store<u32>(frame, meta + length, Frame_data_end);
+  }
+  queueForThread(state, frame);
 }

@@ -1,7 +1,7 @@
 import type { ObjectFile } from "../bpf/elf/index.ts";
 import type { MapSpec, ProgramSpec } from "../bpf/spec.ts";
-import { DEFAULT_FUEL, MAX_PROGRAMS, NetNamespace } from "../layout/index.ts";
-import { Device, type DeviceSpec, type TimingProfile, type XdpMode } from "../nic/index.ts";
+import { CpuBlock, DEFAULT_FUEL, MAX_PROGRAMS, MapHeader, NetNamespace } from "../layout/index.ts";
+import type { Device, FilterSpec, TimingProfile, XdpMode } from "../nic/index.ts";
 import type { PacketSource, ReleaseWindows } from "../packet/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import {
@@ -21,24 +21,22 @@ import {
 import {
   type Cgroups,
   type ConnectionSpec,
-  type IpPrefix,
   layOutConntrack,
-  layOutNetwork,
   layOutSockets,
   layOutSynCookies,
   layOutXfrmStates,
-  type NeighbourSpec,
-  type RouteSpec,
   type SocketSpec,
   type SynCookieSettings,
   trackedConnections,
   type XfrmStateSpec,
 } from "../stack/index.ts";
 import { Consumers, type PerfBuffer, type PerfBufferOptions, type RingBuffer, type RingBufferOptions } from "./consumers.ts";
+import { EventLogs } from "./eventLog.ts";
+import { type HostsOptions, layOutHosts } from "./hosts.ts";
 import { type ProgramInfo, programInfo } from "./info.ts";
 import { attachProgram, type Hook, type Link } from "./link.ts";
 import { checkProgram, LoadedObject, type LoadingPlace, loadProgram } from "./loadedObject.ts";
-import { keepFinalBytes, layOutMachine, layOutNamespace, type MachineLayout, recordOutcomes } from "./machine.ts";
+import { keepFinalBytes, layOutMachine, type MachineLayout, recordOutcomes } from "./machine.ts";
 import { PacketFilter } from "./packetFilter.ts";
 import type { OpenPool } from "./pool.ts";
 import { problems } from "./problems.ts";
@@ -46,16 +44,9 @@ import type { RunResult } from "./result.ts";
 import { Run, type RunOptions } from "./run.ts";
 import { MachineTiming, pricesOf } from "./timing.ts";
 import { TraceLog } from "./traceLog.ts";
+import { XdpSocketHandle } from "./xdpSocket.ts";
 
-/** A device of the machine, with its addresses. */
-export interface DataplaneDevice extends DeviceSpec {
-  readonly addresses?: readonly IpPrefix[];
-}
-
-export interface DataplaneOptions {
-  readonly devices: readonly DataplaneDevice[];
-  readonly routes?: readonly RouteSpec[];
-  readonly neighbours?: readonly NeighbourSpec[];
+export interface DataplaneOptions extends HostsOptions {
   /** Sockets of the host, which programs find by bpf_sk_lookup_tcp and the like. */
   readonly sockets?: readonly SocketSpec[];
   readonly synCookies?: SynCookieSettings;
@@ -110,6 +101,9 @@ export class Dataplane {
   readonly #place: LoadingPlace;
   readonly #programs: LoadedProgram[] = [];
   readonly #namespace: number;
+  readonly #namespaces: ReadonlyMap<string, number>;
+  readonly #events: EventLogs;
+  #xdpSockets = 0;
   readonly #trace = new TraceLog();
   readonly #fuel: bigint;
   readonly #links = new Set<Link>();
@@ -148,20 +142,12 @@ export class Dataplane {
       changed: (rings) => this.#run?.listen(rings),
       running: () => this.#run !== undefined,
     });
-    checkNames(options.devices);
-    this.devices = options.devices.map((spec, index) => new Device(this.memory, spec, index));
-    this.#namespace = layOutNamespace(this.memory, cpus, this.devices);
-    NetNamespace.write(this.memory.view, this.#namespace, "redirect_hook", CLONE_SLOT);
-    layOutNetwork(this.memory, this.#namespace, {
-      devices: this.devices.map(({ name, ifindex, address }, index) => ({
-        name,
-        ifindex,
-        at: address,
-        addresses: options.devices[index]!.addresses ?? [],
-      })),
-      routes: options.routes ?? [],
-      neighbours: options.neighbours ?? [],
-    });
+    const { devices, namespaces } = layOutHosts(this.memory, options);
+    this.devices = devices;
+    this.#namespaces = namespaces;
+    for (const namespace of namespaces.values()) NetNamespace.write(this.memory.view, namespace, "redirect_hook", CLONE_SLOT);
+    this.#namespace = [...namespaces.values()][0]!;
+    for (const block of [...cpus.blocks, cpus.host]) CpuBlock.write(this.memory.view, block, "network", this.#namespace);
     this.cgroups = layOutSockets(this.memory, this.#namespace, { sockets: options.sockets ?? [], devices: this.devices });
     layOutSynCookies(this.memory, this.#namespace, options.synCookies ?? {});
     layOutXfrmStates(this.memory, this.#namespace, options.xfrmStates ?? []);
@@ -169,6 +155,7 @@ export class Dataplane {
     this.layout = layOutMachine(this.memory, cpus, this.devices);
     const { timing } = options;
     this.#timing = timing && new MachineTiming(this.memory, this.layout, this.devices, timing);
+    this.#events = new EventLogs(this.memory, this.layout.states, this.devices);
     this.#place = {
       host: this.host,
       loader: new ProgramLoader(this.host, {
@@ -226,8 +213,17 @@ export class Dataplane {
     return this.#growing(() => new LoadedObject(this.#place, object));
   }
 
-  createMap(spec: MapSpec): BpfMap {
-    return this.#growing(() => createMap(this.host, spec));
+  /** `host`: whose ifindexes the entries of a DEVMAP are; those of the host that meets them unless said. */
+  createMap(spec: MapSpec, host?: string): BpfMap {
+    const map = this.#growing(() => createMap(this.host, spec));
+    const namespace = host === undefined ? undefined : this.#namespaces.get(host);
+    if (namespace !== undefined) MapHeader.write(this.memory.view, map.address, "network", namespace);
+    return map;
+  }
+
+  /** Binds an AF_XDP socket in copy mode to a queue of a device; its `address` is what an XSKMAP's entry holds. What it receives is among the events. */
+  createXdpSocket(device: Device, queue: number, fill: number): XdpSocketHandle {
+    return this.#growing(() => new XdpSocketHandle(this.memory, { device, queue, fill, number: this.#xdpSockets++ }));
   }
 
   /**
@@ -272,11 +268,11 @@ export class Dataplane {
 
   /**
    * Attaches a program to a hook of a device, also while packets flow. XDP goes into the device's mode unless another is named. TC programs of one hook run in the
-   * order of attaching, tcx before clsact. The link replaces the program or takes it away again.
+   * order of attaching, tcx before clsact, filters by priority. The link replaces the program or takes it away again.
    */
-  attach(device: Device, hook: Hook, program: LoadedProgram, mode: XdpMode = device.mode): Link {
+  attach(device: Device, hook: Hook, program: LoadedProgram, mode: XdpMode = device.mode, filter?: FilterSpec): Link {
     const place = { standStill: () => this.#run?.standStill(), detached: (link: Link) => this.#links.delete(link) };
-    const link = attachProgram(place, { device, hook, mode }, program);
+    const link = this.#growing(() => attachProgram(place, { device, hook, mode, filter }, program));
     this.#links.add(link);
     return link;
   }
@@ -323,6 +319,7 @@ export class Dataplane {
   /** Replays a source through the machine. One run at a time. */
   async run(source: PacketSource, options: RunOptions = {}): Promise<RunResult> {
     recordOutcomes(this.memory, this.layout, options.onOutcome !== undefined);
+    this.#events.listen(options.onEvent !== undefined);
     if (options.keepBytes) keepFinalBytes(this.memory, this.layout);
     const run = new Run({
       memory: this.memory,
@@ -339,6 +336,7 @@ export class Dataplane {
       trace: this.#trace,
       consumers: this.#consumers,
       timing: this.#timing,
+      events: this.#events,
     });
     this.#run = run;
     try {
@@ -352,15 +350,3 @@ export class Dataplane {
 
 const setting = (what: string, value: number, expected: string): ProblemError =>
   new ProblemError(problems.dataplane_setting({ what, value, expected }));
-
-function checkNames(devices: readonly DeviceSpec[]): void {
-  const names = new Set<string>();
-  const indices = new Set<number>();
-  for (const [index, { name, ifindex = index + 2 }] of devices.entries()) {
-    if (names.has(name)) throw new ProblemError(problems.device_twice({ what: "name", value: name }));
-    if (indices.has(ifindex)) throw new ProblemError(problems.device_twice({ what: "ifindex", value: ifindex }));
-    if (ifindex < 1 || ifindex > 65535) throw setting(`the ifindex of ${name}`, ifindex, "1 to 65535");
-    names.add(name);
-    indices.add(ifindex);
-  }
-}

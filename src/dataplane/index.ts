@@ -1,6 +1,8 @@
 export type { PerfBuffer, PerfBufferOptions, PerfEvent, RingBuffer, RingBufferOptions } from "./consumers.ts";
-export { Dataplane, type DataplaneDevice, type DataplaneOptions } from "./dataplane.ts";
+export { Dataplane, type DataplaneOptions } from "./dataplane.ts";
+export type { DataplaneEvent, FrameEvent, SendErrorEvent, TracepointEvent, XdpSocketEvent } from "./eventLog.ts";
 export type { ExpandedOutcome } from "./expand.ts";
+export type { DataplaneDevice, HostSpec } from "./hosts.ts";
 export type { ProgramInfo } from "./info.ts";
 export type { Hook, Link } from "./link.ts";
 export { LoadedObject } from "./loadedObject.ts";
@@ -12,3 +14,4 @@ export type { FateCount, ProgramResult, QueueResult, RunResult, TrapResult } fro
 export type { FinishedWindow, RunOptions } from "./run.ts";
 export { type Globals, isTyped, openSkeleton, type Skeleton, sectionProperty } from "./skeleton.ts";
 export type { CpuLoad, LatencyResult, TimingResult } from "./timing.ts";
+export type { XdpSocketHandle } from "./xdpSocket.ts";

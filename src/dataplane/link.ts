@@ -1,4 +1,5 @@
-import type { Device, TcEntry, XdpMode } from "../nic/index.ts";
+import { BPF_F_XDP_HAS_FRAGS } from "../layout/index.ts";
+import type { Device, FilterSpec, TcEntry, XdpMode } from "../nic/index.ts";
 import { ProblemError } from "../problem/index.ts";
 import type { LoadedProgram } from "../runtime/index.ts";
 import { problems } from "./problems.ts";
@@ -50,14 +51,14 @@ interface Attached {
 }
 
 function attachXdp(device: Device, mode: XdpMode, program: LoadedProgram): Attached {
-  device.attachXdp(program.slot, mode);
+  device.attachXdp(program.slot, mode, (program.verified.spec.flags & BPF_F_XDP_HAS_FRAGS) !== 0);
   return { replace: ({ slot }) => device.setXdp(slot, mode), remove: () => device.setXdp(0, mode) };
 }
 
-function attachTc(device: Device, hook: keyof typeof TC_HOOKS, program: LoadedProgram, place: LinkPlace): Attached {
+function attachTc(device: Device, hook: keyof typeof TC_HOOKS, program: LoadedProgram, place: LinkPlace, filter?: FilterSpec): Attached {
   const [direction, kind] = TC_HOOKS[hook];
   place.standStill();
-  const entry: TcEntry = device.attachTc(program.slot, direction, kind);
+  const entry: TcEntry = device.attachTc(program.slot, direction, kind, filter);
   return {
     replace: ({ slot }) => device.replaceTc(entry, slot),
     remove: () => {
@@ -70,11 +71,16 @@ function attachTc(device: Device, hook: keyof typeof TC_HOOKS, program: LoadedPr
 /** Attaches a program. Throws a Problem where the kernel would refuse it. */
 export function attachProgram(
   place: LinkPlace,
-  { device, hook, mode }: { readonly device: Device; readonly hook: Hook; readonly mode: XdpMode },
+  {
+    device,
+    hook,
+    mode,
+    filter,
+  }: { readonly device: Device; readonly hook: Hook; readonly mode: XdpMode; readonly filter?: FilterSpec | undefined },
   first: LoadedProgram,
 ): Link {
   checkType(first, hook);
-  const attached = hook === "xdp" ? attachXdp(device, mode, first) : attachTc(device, hook, first, place);
+  const attached = hook === "xdp" ? attachXdp(device, mode, first) : attachTc(device, hook, first, place, filter);
   let current: LoadedProgram | undefined = first;
   const link: Link = {
     device,

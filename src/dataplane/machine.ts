@@ -3,6 +3,7 @@ import {
   CPU_BULKS,
   CpuBlock,
   CpuBulk,
+  CpuThread,
   DeviceBulk,
   DeviceCounters,
   ETH_HLEN,
@@ -12,6 +13,7 @@ import {
   MAIL_SIZE,
   Mail,
   NAPI_POLL_WEIGHT,
+  Napi,
   NetNamespace,
   OutcomeRecord,
   PacketDescriptor,
@@ -24,6 +26,7 @@ import {
   SteerState,
   TALLY_ENTRIES,
   TallyEntry,
+  VethCounters,
   WINDOW_COPIES,
   WINDOW_PACKETS,
   WINDOW_SLOTS,
@@ -65,23 +68,30 @@ export interface QueueLayout {
   readonly cpu: number;
 }
 
-/** Enters the devices in a new network namespace that all CPUs look into, and gives its address. */
-export function layOutNamespace(memory: SimulatedMemory, cpus: SimulatedCpus, devices: readonly Device[]): number {
+/** Enters devices in a new network namespace, and gives its address. */
+export function layOutNamespace(memory: SimulatedMemory, devices: readonly Device[]): number {
   const limit = Math.max(0, ...devices.map(({ ifindex }) => ifindex)) + 1;
   const namespace = memory.allocate("engine", NetNamespace.size, 64, "network namespace");
   const table = memory.allocate("engine", limit * 4, 4, "devices");
   const { view } = memory;
   NetNamespace.write(view, namespace, "devices", table);
   NetNamespace.write(view, namespace, "device_limit", limit);
-  for (const { ifindex, address } of devices) view.setUint32(table + ifindex * 4, address, true);
-  for (const block of [...cpus.blocks, cpus.host]) CpuBlock.write(view, block, "network", namespace);
+  for (const device of devices) {
+    view.setUint32(table + device.ifindex * 4, device.address, true);
+    device.enterNamespace(namespace);
+  }
   return namespace;
 }
 
-/** Bytes of a frame's buffer: a page, or as many as the largest MTU needs. */
+/**
+ * Bytes of a frame's buffer: a page, or as many as the largest MTU needs. Behind a veth the kernel may have a frame in the next power of two of that, twice over
+ * (the skb as it was sent, and with the headroom for generic XDP), and adjust_tail may use all of it.
+ */
 function frameSizeFor(devices: readonly Device[]): number {
   const longest = Math.max(...devices.map(({ mtu }) => mtu)) + ETH_HLEN + 4;
-  return Math.max(PAGE, Math.ceil((XDP_PACKET_HEADROOM + longest + SKB_SHARED_INFO_SIZE) / 64) * 64);
+  const needed = XDP_PACKET_HEADROOM + longest + SKB_SHARED_INFO_SIZE;
+  if (devices.some(({ peer }) => peer !== undefined)) return Math.max(PAGE, 2 ** Math.ceil(Math.log2(needed + 64)) * 2);
+  return Math.max(PAGE, Math.ceil(needed / 64) * 64);
 }
 
 /** Lays out queues, windows and the CPUs' packet loops. Queue n of a device belongs to CPU n modulo the number of CPUs. */
@@ -90,7 +100,7 @@ export function layOutMachine(memory: SimulatedMemory, cpus: SimulatedCpus, devi
   const queues: QueueLayout[] = [];
   for (const device of devices) {
     device.setFirstQueue(queues.length);
-    for (let index = 0; index < device.queues; index++) queues.push({ device: device.index, index, cpu: index % count });
+    for (let index = 0; index < device.queues; index++) queues.push({ device: device.index, index, cpu: device.affinity(index) % count });
   }
   const rxQueues = memory.allocate("engine", queues.length * RxQueue.size, 64, "receive queues");
   for (const [number, { device, index, cpu }] of queues.entries()) {
@@ -177,6 +187,10 @@ function layOutCpu(memory: SimulatedMemory, { block, cpu, count, queues, rxQueue
     verdict_tally: engine((TALLY_ENTRIES + 1) * TallyEntry.size),
     queue_tallies: engine(queues.length * QueueTally.size),
     device_counters: engine(devices.length * DeviceCounters.size),
+    veth_counters: engine(devices.length * VethCounters.size),
+    threads: engine(CPU_BULKS * CpuThread.size),
+    backlog: engine(Napi.size),
+    napis: layOutNapis(memory, devices),
     records: engine(NAPI_POLL_WEIGHT * PollRecord.size),
     rx_queues: rxQueues,
   };
@@ -188,6 +202,14 @@ function layOutCpu(memory: SimulatedMemory, { block, cpu, count, queues, rxQueue
   CpuBlock.write(view, block, "frame_count", POOL_FRAMES);
   CpuBlock.write(view, block, "poll_state", state);
   return state;
+}
+
+/** The rings of a CPU; 0 when no device has a peer. */
+function layOutNapis(memory: SimulatedMemory, devices: readonly Device[]): number {
+  if (!devices.some(({ peer }) => peer !== undefined)) return 0;
+  const at = memory.allocate("engine", devices.length * Napi.size, 64, "receive rings");
+  for (const { index, address } of devices) Napi.write(memory.view, at + index * Napi.size, "device", address);
+  return at;
 }
 
 /** Has a record written of every packet's outcome, or no longer. Room for them is made when it is first wanted. */

@@ -5,8 +5,8 @@
  *   mail       frames that other CPUs put into cpumap queues of this one (not in a window's first phase)
  *   poll       up to 64 packets of one receive queue, through the driver and native XDP
  *   flush      what the poll left in bulk queues: devmap targets, cpumap entries, XDP_TX
- *   backlog    skbs that TC programs redirected to an ingress
- *   threads    kernel threads of this CPU's own cpumap entries; what they redirect is flushed too
+ *   softirq    rings of veth devices that got frames, and the backlog: skbs that TC programs redirected to an ingress, or a veth brought
+ *   threads    kernel threads of this CPU's own cpumap entries, and what they bring about
  *   timers     those due by the poll's last packet, and before the next poll those due by its first packet
  *   … and the next queue's poll, until all lists are at their end
  *
@@ -18,16 +18,16 @@ import {
   CpuBlock_ktime_ns,
   CpuBlock_poll_state,
   CpuBlock_real_ns,
-  CpuBlock_redirect_index,
-  CpuBlock_redirect_kind,
   CpuBlock_xdp_context,
   Device_xdp,
   FATE_TX,
+  FIRST_PACKET_NS,
   Frame_device,
   Frame_next,
   MAIL_SIZE,
   Mail_next,
   NAPI_POLL_WEIGHT,
+  NetDevice_peer,
   PacketDescriptor_SIZE,
   PacketDescriptor_address,
   PacketDescriptor_ts_ns,
@@ -35,9 +35,7 @@ import {
   PollState_boot_offset,
   PollState_cpu_bulk_count,
   PollState_cpu_count,
-  PollState_cpu_flush,
   PollState_cursors,
-  PollState_device_flush,
   PollState_mail_heads,
   PollState_mail_next,
   PollState_mail_reserve,
@@ -45,6 +43,7 @@ import {
   PollState_mail_tails,
   PollState_mail_turn,
   PollState_mail_used,
+  PollState_napis,
   PollState_outcomes,
   PollState_poll_end,
   PollState_poll_first,
@@ -56,22 +55,19 @@ import {
   PollState_rx_queues,
   PollState_stage,
   PollState_states,
-  PollState_thread_first,
-  PollState_thread_last,
   PollState_timing,
   PollState_tx_first,
   PollState_tx_last,
   PollState_window,
-  REDIRECT_NONE,
   RxQueue_SIZE,
   RxQueue_device,
   RxQueue_index,
-  STAGE_BACKLOG,
   STAGE_DONE,
   STAGE_FLUSH,
   STAGE_MAIL,
   STAGE_NEXT,
   STAGE_RECEIVE,
+  STAGE_SOFTIRQ,
   STAGE_THREADS,
   STAGE_TIMERS,
   WINDOW_PACKETS,
@@ -82,19 +78,20 @@ import {
   WindowSlot_queue_counts,
   WindowSlot_queue_lists,
   WindowSlot_recording,
-  FIRST_PACKET_NS,
 } from "../layout/layout.generated.as";
 import { cpu } from "../runtime/cpu.as";
 import { fireTimers, nextTimer } from "../runtime/fireTimers.as";
-import { flushCpus, receiveMail, runThread } from "./cpumap.as";
+import { stepThreads } from "./cpuThread.as";
+import { flushCpus, receiveMail } from "./cpumap.as";
 import { resetFrames } from "./frames.as";
-import { prepareQueueContext } from "./programs.as";
+import { stepSoftirq } from "./napi.as";
 import { foldPoll } from "./pollRecords.as";
+import { forgetRedirect, prepareQueueContext } from "./programs.as";
 import { receivePackets, setClock } from "./receive.as";
 import { flushDevices, transmitFrame } from "./redirect.as";
-import { receiveBacklog } from "./skbPath.as";
 import { beginSteps, step } from "./steps.as";
-import { beginTimedWindow, beginTurn, endTimedPoll, NO_TURN, nextTimedPoll } from "./timing.as";
+import { NO_TURN, beginTimedWindow, beginTurn, endTimedPoll, nextTimedPoll } from "./timing.as";
+import { flushInjected } from "./veth.as";
 
 /** What `touchPackets` has read, so that it is not left out as useless. */
 export let touched: u32 = 0;
@@ -179,18 +176,16 @@ function perform(state: u32, stage: u32): u32 {
   }
   if (stage == STAGE_FLUSH) {
     flush(state);
-    return STAGE_BACKLOG;
+    return STAGE_SOFTIRQ;
   }
   if (stage == STAGE_TIMERS) {
     fireTimers(load<i64>(cpu, CpuBlock_ktime_ns));
     return STAGE_MAIL;
   }
   if (stage == STAGE_MAIL) return readMail(state) ? STAGE_MAIL : STAGE_FLUSH;
-  if (stage == STAGE_BACKLOG) return receiveBacklog(state) ? STAGE_BACKLOG : STAGE_THREADS;
-  if (stage == STAGE_THREADS) {
-    if (runOwnThread(state)) return STAGE_THREADS;
-    return anythingWaits(state) ? STAGE_FLUSH : STAGE_NEXT;
-  }
+  if (stage == STAGE_SOFTIRQ) return stepSoftirq(state) ? STAGE_SOFTIRQ : STAGE_THREADS;
+  // What a thread brings about in the softirq comes before it goes on (local_bh_enable).
+  if (stage == STAGE_THREADS) return stepThreads(state) ? STAGE_SOFTIRQ : STAGE_NEXT;
   fireTimers(load<i64>(cpu, CpuBlock_ktime_ns));
   endPoll(state);
   return nextPoll(state) ? STAGE_RECEIVE : STAGE_DONE;
@@ -255,6 +250,10 @@ function touchPackets(at: u32, end: u32, descriptors: u32): void {
 
 /** xdp_do_flush, and the driver's doorbell for what XDP_TX put into its ring. */
 function flush(state: u32): void {
+  if (load<u32>(state, PollState_napis) != 0) {
+    const device = load<u32>(load<u32>(state, PollState_rx_queues) + load<u32>(load<u32>(state, PollState_queues) + (load<u32>(state, PollState_queue_turn) << 2)) * RxQueue_SIZE, RxQueue_device);
+    if (load<u32>(device, NetDevice_peer) != 0) flushInjected(state, device);
+  }
   flushDevices(state);
   flushCpus(state);
   for (;;) {
@@ -268,33 +267,15 @@ function flush(state: u32): void {
   }
 }
 
-/** One frame of this CPU's own cpumap threads. False when none waits. */
-function runOwnThread(state: u32): bool {
-  const frame = load<u32>(state, PollState_thread_first);
-  if (frame == 0) return false;
-  step();
-  const next = load<u32>(frame, Frame_next);
-  store<u32>(state, next, PollState_thread_first);
-  if (next == 0) store<u32>(state, 0, PollState_thread_last);
-  runThread(state, frame);
-  return true;
-}
-
-/** Whether threads and backlog left something to flush. */
-function anythingWaits(state: u32): bool {
-  return load<u32>(state, PollState_device_flush) != 0 || load<u32>(state, PollState_cpu_flush) != 0;
-}
-
-/** After a poll no frame holds a packet any more; queues of cpumap entries are empty, and what redirect helpers said is forgotten. */
+/** After a poll no frame holds a packet any more but those in rings of veths that nobody polls; queues of cpumap entries are empty, and what redirect helpers said is forgotten. */
 function endPoll(state: u32): void {
   beginSteps();
   const timing = load<u32>(state, PollState_timing);
   if (timing != 0) endTimedPoll(timing);
-  resetFrames(state);
+  if (load<u32>(state, PollState_napis) == 0) resetFrames(state);
   store<u32>(state, 0, PollState_cpu_bulk_count);
   store<u32>(state, 0, PollState_backlog_rounds);
-  store<u32>(cpu, REDIRECT_NONE, CpuBlock_redirect_kind);
-  store<u32>(cpu, 0, CpuBlock_redirect_index);
+  forgetRedirect();
 }
 
 /** Goes to the next queue, round and round, that has packets in the window. False when there is none, or when another poll's mail might not fit. */

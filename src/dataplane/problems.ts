@@ -1,6 +1,12 @@
 import { defineProblems } from "../problem/index.ts";
 
 export const problems = defineProblems({
+  device_host_unknown: { message: "device {name} belongs to host {host}, which is not declared", exit: 2 },
+  device_peer: {
+    message: "device {name} has the peer {peer}, which is no other device whose peer is {name}",
+    hint: "the two ends of a veth pair name each other",
+    exit: 2,
+  },
   device_twice: { message: "two devices have the {what} {value}", hint: "give each device its own name and ifindex", exit: 2 },
   worker_not_built: { message: "the worker's file is not there", hint: "run npm run build" },
   dataplane_setting: { message: "{what} is {value}, expected {expected}", exit: 2 },

@@ -1,5 +1,8 @@
 /** Programs run on frames: contexts are prepared, the run is noted so that a trap finds its packet, the verdict goes into the record. */
 import {
+  CpuBlock_network,
+  CpuBlock_redirect_index,
+  CpuBlock_redirect_kind,
   Device_index,
   FRAME_BUFFER,
   Frame_data,
@@ -9,8 +12,10 @@ import {
   Frame_parent,
   Frame_running,
   NetDevice_ifindex,
+  NetDevice_network,
   PollState_current,
   PollState_frame_size,
+  REDIRECT_NONE,
   XdpContext_SIZE,
   XdpContext_data,
   XdpContext_data_end,
@@ -23,7 +28,9 @@ import {
   XdpContext_ingress_ifindex,
   XdpContext_rx_queue_index,
 } from "../layout/layout.generated.as";
+import { cpu } from "../runtime/cpu.as";
 import { runOnFuel } from "../runtime/run.as";
+import { bufferSize } from "./buffers.as";
 import { addStep } from "./outcome.as";
 
 /**
@@ -58,8 +65,9 @@ export function prepareQueueContext(state: u32, context: u32, device: u32, queue
   store<u32>(context, u32(generic), XdpContext_generic);
 }
 
-/** Points the context to the packet in `frame`. */
-export function setEdges(context: u32, frame: u32): void {
+/** Points the context to the packet in `frame`, and says how far it may grow. */
+export function setEdges(state: u32, context: u32, frame: u32): void {
+  store<u32>(context, bufferSize(state, frame), XdpContext_frame_sz);
   store<u32>(context, load<u32>(frame, Frame_data), XdpContext_data);
   store<u32>(context, load<u32>(frame, Frame_data_end), XdpContext_data_end);
   store<u32>(context, load<u32>(frame, Frame_data_meta), XdpContext_data_meta);
@@ -70,5 +78,17 @@ export function setEdges(context: u32, frame: u32): void {
 export function prepareEntryContext(state: u32, context: u32, frame: u32, received: u32, egress: u32, generic: bool): void {
   prepareQueueContext(state, context, received, 0, generic);
   if (egress != 0) store<u32>(context, load<u32>(egress, NetDevice_ifindex), XdpContext_egress_ifindex);
-  setEdges(context, frame);
+  setEdges(state, context, frame);
+}
+
+/** From here on the CPU looks devices, routes and neighbours up in the device's network namespace. */
+export function enterNetwork(device: u32): void {
+  store<u32>(cpu, load<u32>(device, NetDevice_network), CpuBlock_network);
+}
+
+/** What redirect helpers said is forgotten: a poll or a softirq is over (bpf_net_ctx_clear). */
+export function forgetRedirect(): void {
+  const block = cpu;
+  store<u32>(block, REDIRECT_NONE, CpuBlock_redirect_kind);
+  store<u32>(block, 0, CpuBlock_redirect_index);
 }

@@ -10,10 +10,12 @@ import {
   FATE_ABORTED,
   FATE_DROP,
   FRAME_BUFFER,
+  Frame_buffer_size,
   Frame_data,
   Frame_data_end,
   Frame_data_meta,
   Frame_device,
+  Frame_head_frag,
   Frame_next,
   Frame_outcome,
   Frame_packet,
@@ -21,8 +23,10 @@ import {
   Frame_running,
   HOOK_XDP,
   NetDevice_mtu,
+  NetDevice_peer,
   OutcomeRecord_SIZE,
   PACKET_FLAG_EGRESS,
+  PACKET_FLAG_XMIT,
   PacketDescriptor_SIZE,
   PacketDescriptor_address,
   PacketDescriptor_caplen,
@@ -69,12 +73,21 @@ import { cpu } from "../runtime/cpu.as";
 import { nextTimer } from "../runtime/fireTimers.as";
 import { addFuel } from "../runtime/fuel.as";
 import { beginRuns, endRuns, runAgain } from "../runtime/run.as";
+import { allocatedSize } from "./buffers.as";
+import { traceException } from "./events.as";
 import { copyBytes, releaseFrame, takeEdges, takeFrame } from "./frames.as";
+import { passUp } from "./netifReceive.as";
 import { beginOutcome, keepFinal, keepsBytes, lose, recordFate, recordStep, refuse } from "./outcome.as";
 import { stepName } from "./programs.as";
 import { redirectNative } from "./redirect.as";
-import { passUp, sendFromHost } from "./skbPath.as";
 import { timeReceived } from "./timing.as";
+import { sendFromHost } from "./transmit.as";
+import { injectFrame } from "./veth.as";
+
+/** Buffer of a live frame of a test run, which is how frames are made that a driver transmits as XDP frames: a page less struct xdp_page_head. net/bpf/test_run.c. */
+const LIVE_FRAME_SIZE: u32 = 3984;
+/** LL_RESERVED_SPACE of an Ethernet device, less the header that the sender brings along. */
+const PACKET_SOCKET_HEADROOM: u32 = 2;
 
 /** Adds to a counter of a receive queue. */
 export function count(state: u32, queue: u32, counter: u32, by: u32): void {
@@ -121,6 +134,8 @@ function prepareFrame(frame: u32, device: u32, queue: u32, what: u32): void {
   // All that stands in front of the outcome.
   v128.store(frame, i32x4.splat(0));
   v128.store(frame, i32x4.splat(0), 16);
+  v128.store(frame, i32x4.splat(0), 32);
+  v128.store(frame, i32x4.splat(0), 48);
   store<u32>(frame, device, Frame_device);
   store<u32>(frame, queue, Frame_queue);
   store<u32>(frame, data, Frame_data);
@@ -169,7 +184,7 @@ export function receivePackets(state: u32, list: u32, descriptors: u32, cursors:
     const address = load<u32>(packet, PacketDescriptor_address);
     const caplen = load<u32>(packet, PacketDescriptor_caplen);
     store<u64>(record, 0);
-    if (!fits(address, caplen, max(caplen, load<u32>(packet, PacketDescriptor_length)), limit)) {
+    if (load<u32>(device, NetDevice_peer) == 0 && !fits(address, caplen, max(caplen, load<u32>(packet, PacketDescriptor_length)), limit)) {
       count(state, queue, QueueCounters_rx_length_errors, 1);
       refuse(state, packet, outcome, queue, REASON_LENGTH);
       continue;
@@ -187,10 +202,15 @@ export function receivePackets(state: u32, list: u32, descriptors: u32, cursors:
     store<u32>(frame, packet, Frame_packet);
     store<u32>(frame, data + caplen, Frame_data_end);
     copyBytes(data, address, caplen);
-    if (load<u32>(packet, PacketDescriptor_flags) & PACKET_FLAG_EGRESS) {
+    if (load<u32>(packet, PacketDescriptor_flags) & (PACKET_FLAG_EGRESS | PACKET_FLAG_XMIT)) {
       endRuns(block);
       store<u32>(state, 0, PollState_current);
-      sendFromHost(state, frame, device);
+      if (load<u32>(device, NetDevice_peer) == 0) sendFromHost(state, frame, device);
+      else if (sendToPeer(state, frame, device, address, caplen)) {
+        // A send is over when all is done that it brought about.
+        store<u32>(state, cursor, PollState_poll_end);
+        return;
+      }
     } else if (program == 0) {
       store<u32>(record, caplen, PollRecord_length);
       if (timing != 0) timeReceived(timing, packet, device, XDP_PASS);
@@ -239,6 +259,7 @@ function recordDrop(state: u32, frame: u32, context: u32): void {
 function obey(state: u32, frame: u32, context: u32, device: u32, queue: u32, verdict: u32): void {
   if (verdict - 1 >= XDP_REDIRECT) {
     count(state, queue, QueueCounters_xdp_exception, 1);
+    traceException(state, device, load<u32>(state, PollState_program), verdict);
     lose(state, frame, FATE_ABORTED, REASON_XDP_EXCEPTION, i32(verdict));
   } else if (!takeEdges(state, frame, context)) {
     count(state, queue, QueueCounters_xdp_exception, 1);
@@ -250,6 +271,28 @@ function obey(state: u32, frame: u32, context: u32, device: u32, queue: u32, ver
     count(state, queue, QueueCounters_xdp_tx, 1);
     queueForTransmit(state, frame);
   } else redirectNative(state, frame, device);
+}
+
+/**
+ * A frame goes out through a device with a peer: as an skb of a packet socket, or as an XDP frame. True when what it brings about is to be done before the next
+ * frame is sent, as it is for a packet socket.
+ */
+function sendToPeer(state: u32, frame: u32, device: u32, address: u32, caplen: u32): bool {
+  if (load<u32>(load<u32>(frame, Frame_packet), PacketDescriptor_flags) & PACKET_FLAG_XMIT) {
+    store<u32>(frame, LIVE_FRAME_SIZE, Frame_buffer_size);
+    store<u32>(frame, 1, Frame_head_frag);
+    injectFrame(state, frame, device);
+    return false;
+  }
+  // Where the packet socket puts it (net/packet/af_packet.c: packet_alloc_skb).
+  const data = frame + FRAME_BUFFER + PACKET_SOCKET_HEADROOM;
+  copyBytes(data, address, caplen);
+  store<u32>(frame, data, Frame_data);
+  store<u32>(frame, data, Frame_data_meta);
+  store<u32>(frame, data + caplen, Frame_data_end);
+  store<u32>(frame, allocatedSize(ETH_HLEN + PACKET_SOCKET_HEADROOM + caplen), Frame_buffer_size);
+  sendFromHost(state, frame, device);
+  return true;
 }
 
 /** XDP_TX: the frame waits in the driver's ring until the poll ends. */

@@ -6,6 +6,7 @@ import type { LoadedProgram, PortableProgram, RuntimeInstance, SimulatedMemory }
 import type { Consumers } from "./consumers.ts";
 import { Control, runWindow } from "./control.ts";
 import { CpuRunner, type TrapCount } from "./cpuRunner.ts";
+import type { DataplaneEvent, EventLogs } from "./eventLog.ts";
 import { type ExpandedOutcome, type RecordNames, RecordReader, timeOf } from "./expand.ts";
 import { INTERFACE_LIMIT, type MachineLayout } from "./machine.ts";
 import type { PacketFilter } from "./packetFilter.ts";
@@ -34,14 +35,19 @@ export interface RunOptions {
   readonly onWindow?: (window: FinishedWindow) => void;
   /** Keep the packets' bytes as programs left them, for `onOutcome`. */
   readonly keepBytes?: boolean;
+  /** Told of what packet sockets, AF_XDP sockets and the xdp tracepoints saw, window by window, CPU by CPU; see also DeviceSpec.tap and packetSockets. */
+  readonly onEvent?: (event: DataplaneEvent) => void;
   /** Ends the run early: what was taken in until then is finished. */
   readonly signal?: AbortSignal;
   /** Told from time to time how many packets and bytes were steered so far. */
   readonly onProgress?: (packets: number, bytes: number) => void;
   /** Fill packets that the capture cut short with zeros, as far as a frame holds; else they run at their captured length. */
   readonly padSnapped?: boolean;
-  /** Which way packets enter: as the capture says (the default), or all the same way. */
-  readonly direction?: "capture" | "ingress" | "egress";
+  /**
+   * Which way packets enter: as the capture says (the default), or all the same way. "xmit", for a device with a peer: as XDP frames that ndo_xdp_xmit sends, up to 16
+   * at once; without it what leaves through such a device is sent by a packet socket, one frame after the other.
+   */
+  readonly direction?: "capture" | "ingress" | "egress" | "xmit";
   /** Packets a second: they come at equal distances instead of when the source says. */
   readonly rate?: number;
   /** A filter (Dataplane.loadFilter): packets that it returns 0 for are left out. */
@@ -76,13 +82,14 @@ export interface RunPlace {
   readonly trace: TraceLog;
   readonly consumers: Consumers;
   readonly timing: MachineTiming | undefined;
+  readonly events: EventLogs;
 }
 
 /** The event loop gets a turn so often, milliseconds, for signals and progress. */
 const TURN_MS = 15;
 /** How long the wait for standing CPUs looks at a time, milliseconds. */
 const CALL_MS = 20;
-const DIRECTIONS = { capture: 0, ingress: 1, egress: 2 } as const;
+const DIRECTIONS = { capture: 0, ingress: 1, egress: 2, xmit: 3 } as const;
 
 /** What comes of `filled`; undefined when the run is to end first, as it may be when a source waits for its input (standard input). */
 async function orAborted(filled: Promise<boolean>, signal: AbortSignal | undefined): Promise<boolean | undefined> {
@@ -109,6 +116,7 @@ export class Run {
   readonly #tallies: Tallies;
   #onOutcome: RunOptions["onOutcome"];
   #onWindow: RunOptions["onWindow"];
+  #onEvent: RunOptions["onEvent"];
   /** Windows and packets that were handed over so far. */
   #done = { windows: 0, packets: 0 };
   #last: FinishedWindow["last"] = null;
@@ -125,7 +133,7 @@ export class Run {
     this.#place = place;
     const names = namesOf(place);
     this.#records = new RecordReader(layout, names);
-    this.#tallies = new Tallies(memory.view, layout, names);
+    this.#tallies = new Tallies(memory.view, layout, names, peersOf(place.devices));
     this.#control = new Control(memory.memory, layout.control);
     this.#windows = new Windows(memory, runtime, layout, this.#control, {
       finished: (slot) => this.#finished(slot),
@@ -140,6 +148,7 @@ export class Run {
     const { memory } = this.#place;
     this.#collectRecords();
     this.#place.consumers.deliver(this.#done.windows);
+    if (this.#onEvent !== undefined) for (const event of this.#place.events.take()) this.#onEvent(event);
     if (this.#onOutcome !== undefined) {
       this.#unrecordedCopies += this.#records.unrecorded(memory.view, slot);
       for (const expanded of this.#records.read(memory, slot)) this.#onOutcome(expanded);
@@ -173,6 +182,7 @@ export class Run {
     if (repeat > 1 && !source.resident) throw new ProblemError(problems.repeat_needs_resident({ source: source.name }));
     this.#onOutcome = options.onOutcome;
     this.#onWindow = options.onWindow;
+    this.#onEvent = options.onEvent;
     this.#prepare(source, options);
     if (!source.resident || options.padSnapped) this.#windows.prepareToKeepBytes();
     await this.#start();
@@ -392,6 +402,9 @@ export class Run {
 /** Packets that were lost before any poll could find them. */
 const lostToTime = (devices: RunResult["devices"]): number =>
   Object.values(devices).reduce((sum, { rx_out_of_buffer = 0, rx_discards_phy = 0 }) => sum + rx_out_of_buffer + rx_discards_phy, 0);
+/** For each device the index of its other end. */
+const peersOf = (devices: readonly Device[]): (number | undefined)[] =>
+  devices.map(({ peer }) => (peer === undefined ? undefined : devices.find(({ name }) => name === peer)?.index));
 
 function namesOf({ devices, programs }: RunPlace): RecordNames {
   const byIndex = new Map(devices.map((device) => [device.index, device.name]));

@@ -1,3 +1,4 @@
+
 /**
  * The runtime's entry: what is exported here, runtime.wasm exports, and compiled programs and the host can call.
  * Each folder lists its own functions in a file `exports.as.ts`.

@@ -1,3 +1,4 @@
+
 /**
  * Bounds the packet loop's own work in a poll. Frames stand in the programs' zone of the memory: a program that writes past its packet can change the links of the
  * next frame's header, and a list without end must not keep the loop. No sound list comes near the limit. A trap that no program ran into tells the worker

@@ -7,7 +7,9 @@ import {
   queueCounters,
   TALLY_ENTRIES,
   TallyEntry,
+  VethCounters,
 } from "../layout/index.ts";
+import { type VethCount, vethLinkStatistics, vethQueueStatistics } from "../nic/index.ts";
 import type { RecordNames } from "./expand.ts";
 import type { MachineLayout } from "./machine.ts";
 import { fateName, reasonName, stepNames, targetName } from "./names.ts";
@@ -26,8 +28,11 @@ export class Tallies {
   readonly #view: DataView;
   readonly #layout: MachineLayout;
   readonly #names: RecordNames;
+  readonly #peers: readonly (number | undefined)[];
 
-  constructor(view: DataView, layout: MachineLayout, names: RecordNames) {
+  /** `peers`: for each device the index of its other end, where it has one. */
+  constructor(view: DataView, layout: MachineLayout, names: RecordNames, peers: readonly (number | undefined)[]) {
+    this.#peers = peers;
     this.#view = view;
     this.#layout = layout;
     this.#names = names;
@@ -51,6 +56,7 @@ export class Tallies {
         zero(this.#region(state, field), (TALLY_ENTRIES + 1) * TallyEntry.size);
       zero(this.#region(state, "queue_tallies"), queues.length * QueueTally.size);
       zero(this.#region(state, "device_counters"), deviceCount * DeviceCounters.size);
+      zero(PollState.read(this.#view, state, "veth_counters"), deviceCount * VethCounters.size);
     }
   }
 
@@ -175,6 +181,19 @@ export class Tallies {
     });
   }
 
+  /** A veth's counters as `ip -s link` and `ethtool -S` show them. */
+  #veth(device: number, peer: number): Record<string, number> {
+    const count =
+      (index: number): VethCount =>
+      (name) =>
+        this.#layout.states.reduce((sum, state) => {
+          const at = PollState.read(this.#view, state, "veth_counters") + index * VethCounters.size;
+          return sum + this.#count(at + VethCounters.at[name]);
+        }, 0);
+    const all = { ...vethLinkStatistics(count(device), count(peer)), ...vethQueueStatistics(count(device)) };
+    return Object.fromEntries(Object.entries(all).filter(([, value]) => value > 0));
+  }
+
   /** Counters under their `ethtool -S` names, zeroes left out, by device. */
   devices(): Record<string, Record<string, number>> {
     const all: Record<string, Record<string, number>> = {};
@@ -192,6 +211,8 @@ export class Tallies {
         const own = this.#region(state, "device_counters") + device * DeviceCounters.size;
         for (const name of deviceCounters.names) add(name, this.#count(own + deviceCounters.struct.at[name]));
       }
+      const peer = this.#peers[device];
+      if (peer !== undefined) Object.assign(counters, this.#veth(device, peer));
       all[this.#names.device(device)] = counters;
     }
     return all;

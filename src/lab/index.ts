@@ -6,6 +6,6 @@ export type { Measurement } from "./bench/measure.ts";
 export { type Ratios, ratiosOf, type Verdict, verdictOf } from "./bench/ratios.ts";
 export { type ReplayBenchOptions, type ReplayRate, runReplayBench } from "./bench/replayRates.node.ts";
 export { type BenchOptions, type BenchResult, benchProgramNames, runBench } from "./bench/suite.node.ts";
-export { type CaseEngine, type ConformanceReport, readCaseFile, runConformance, runPlugin } from "./conformance/index.ts";
+export { type CaseEngine, type ConformanceReport, readCaseFile, runConformance, runPlugin, runRecordings } from "./conformance/index.ts";
 export { type FoundRate, RateMachine } from "./findRate/findRate.ts";
 export { builtInProgram, objectProgram, type RateProgram, rateActions } from "./findRate/programs.ts";

@@ -43,7 +43,29 @@ export const deviceCounters = defineCounters("device_counters", {
   tx_dropped: { unit: "packets", help: "Frames lost at transmission because the device is down." },
 });
 
+/** What a veth device counts, as drivers/net/veth.c and the core keep it; rtnl_link_stats64 and `ethtool -S` are made of these (nic/vethStatistics.ts). */
+export const vethCounters = defineCounters("veth_counters", {
+  tx_packets: { unit: "packets", help: "skbs handed to the peer's backlog." },
+  tx_bytes: { unit: "bytes", help: "Their bytes, Ethernet header included." },
+  rx_packets: { unit: "packets", help: "skbs that bpf_redirect_peer brought." },
+  rx_bytes: { unit: "bytes", help: "Their bytes, without Ethernet header." },
+  dropped: { unit: "packets", help: "skbs that the peer did not take." },
+  xdp_packets: { unit: "packets", help: "Frames taken from the receive ring." },
+  xdp_bytes: { unit: "bytes", help: "Their bytes; those of skbs without Ethernet header." },
+  rx_drops: { unit: "packets", help: "Frames lost in the receive ring's poll: failed XDP_TX and redirects." },
+  xdp_redirect: { unit: "packets", help: "Frames that the native program redirected successfully." },
+  xdp_drops: { unit: "packets", help: "Frames that the native program dropped or aborted." },
+  xdp_tx: { unit: "packets", help: "XDP_TX frames that the peer took." },
+  xdp_tx_err: { unit: "packets", help: "XDP_TX frames that the peer did not take." },
+  xdp_xmit: { unit: "packets", help: "Redirected frames that the peer took." },
+  xdp_xmit_err: { unit: "packets", help: "Redirected frames that the peer had no room for, or that were too long for it." },
+  core_rx_dropped: { unit: "packets", help: "Frames that nobody took, or that came while the device was down." },
+  core_tx_dropped: { unit: "packets", help: "Frames sent while the device was down, or nested too deep." },
+  core_rx_otherhost_dropped: { unit: "packets", help: "IP packets for other hosts." },
+});
+
 /** Offsets for the runtime. */
+export const VethCounters = vethCounters.struct;
 export const QueueCounters = queueCounters.struct;
 export const DeviceCounters = deviceCounters.struct;
 

@@ -7,6 +7,7 @@ export * from "./counters.ts";
 export * from "./cpu.ts";
 export * from "./device.ts";
 export * from "./dynptr.ts";
+export * from "./event.ts";
 export * from "./fib.ts";
 export * from "./fuel.ts";
 export * from "./helperNames.ts";

@@ -30,6 +30,17 @@ export const CPU_MAP_BULK_SIZE = 8;
 export const CPU_MAP_MAX_QSIZE = 16384;
 /** Packets that one NAPI poll may take. include/linux/netdevice.h. */
 export const NAPI_POLL_WEIGHT = 64;
+/** Frames that the receive ring of a veth device holds. drivers/net/veth.c: VETH_RING_SIZE. */
+export const VETH_RING_SIZE = 256;
+/** XDP_TX frames that veth sends at once, and frames that it makes skbs of at once. drivers/net/veth.c. */
+export const VETH_XDP_BATCH = 16;
+/** Frames that a cpumap thread takes from its queue at once. kernel/bpf/cpumap.c: CPUMAP_BATCH. */
+export const CPUMAP_BATCH = 8;
+/** skbs that GRO's list of normal packets holds back. net/core/hotdata.c: gro_normal_batch. */
+export const GRO_NORMAL_BATCH = 8;
+/** Packets that the backlog holds. net/core/hotdata.c: max_backlog. */
+export const MAX_BACKLOG = 1000;
+export const PAGE_SIZE = 4096;
 /** Nested transmits of a TC redirect before the frame is dropped. net/core/filter.c. */
 export const XMIT_RECURSION_LIMIT = 8;
 /** Longest skb that helpers make (BPF_SKB_MAX_LEN): four pages less skb_shared_info. net/core/filter.c. */

@@ -41,6 +41,8 @@ export const MapHeader = defineStruct(
     lock: atomic("whoever takes it"),
     count: atomic("whoever adds or removes an element"),
     big: array(u64, 6),
+    /** DEVMAP, DEVMAP_HASH: NetNamespace that the entries' ifindexes belong to; 0: that of the CPU. */
+    network: u32,
   },
   { words: 64 },
 );

@@ -18,8 +18,14 @@ export const NetDevice = defineStruct("net_device", {
   forwarding6: u32,
   mac: bytes(6),
   broadcast: bytes(6),
-  pad: u32,
+  /** NetNamespace that the device is in. */
+  network: u32,
+  /** NetDevice at the other end of a veth pair; 0 for a device whose other end is the wire. */
+  peer: u32,
 });
+
+/** Unknown neighbours that a host remembers to have asked for; a power of two. */
+export const ASKED_NEIGHBOURS = 16;
 
 /**
  * The simulated host's network namespace: devices, routes, neighbours, addresses in the memory. One per machine; every CpuBlock points to it.
@@ -64,6 +70,15 @@ export const NetNamespace = defineStruct("net_namespace", {
   system_keys: array(u64, 6),
   /** SipHash keys of SYN cookies, 16 bytes each: two for IPv4, two for IPv6. */
   syncookie_keys: array(u64, 8),
+  /** 1: the host's own protocols are simulated (dataplane/hostStack.as.ts); 0: the stack takes everything. */
+  stack: u32,
+  /** net.ipv4.ip_forward */
+  ip_forward: u32,
+  /** What the next IPv4 datagram of the host's own carries as its identification. */
+  ip_id: u32,
+  /** Neighbours that ARP has asked for in vain: ifindex and address each, and how many there have been. */
+  asked_count: u32,
+  asked: array(u32, 2 * ASKED_NEIGHBOURS),
 });
 
 /** Id of the root cgroup, which every task and socket is in that was not put elsewhere. kernel/cgroup/cgroup.c. */

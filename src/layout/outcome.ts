@@ -48,6 +48,14 @@ export const REASON_MAP_ACCESS = 15;
 export const REASON_OUT_OF_BUFFER = 40;
 /** Timing: the NIC's own buffer was full, because PCI Express could not take the packets in time. */
 export const REASON_NIC_FULL = 41;
+/** No protocol of the host takes the frame's EtherType. */
+export const REASON_UNHANDLED = 16;
+/** An IP packet whose frame is for another host. */
+export const REASON_OTHERHOST = 17;
+/** Forwarding: its time to live has run out; too long for the route, and not to be fragmented; nobody knows the next hop's MAC address. */
+export const REASON_TTL = 18;
+export const REASON_FRAG_NEEDED = 19;
+export const REASON_NO_NEIGHBOUR = 20;
 
 /** Where a program ran (`OutcomeStep.hook`). */
 export const HOOK_XDP = 1;

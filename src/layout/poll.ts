@@ -13,7 +13,7 @@ export const POOL_FRAMES = 256;
 export const Frame = defineStruct(
   "frame",
   {
-    /** These 32 bytes are 0 when a packet arrives. */
+    /** These 64 bytes are 0 when a packet arrives. */
     /** Next frame of the list it is in (bulk queue, backlog, cpumap queue); 0 at the end. */
     next: u32,
     /** 1 when its skb describes it. */
@@ -27,6 +27,19 @@ export const Frame = defineStruct(
     entry: u32,
     program: u32,
     cpu: u32,
+    /** Bytes of its buffer as the driver or the skb has it, skb_shared_info included (xdp_buff.frame_sz); 0: all of PollState.frame_size. */
+    buffer_size: u32,
+    /** 1: the skb's buffer is a piece of a page (skb->head_frag), as drivers make them. */
+    head_frag: u32,
+    /** 1: others hold the same bytes (skb_cloned): who wants to write copies them first. */
+    cloned: u32,
+    /** 1: there is an skb, though an XDP program sees the frame. */
+    has_skb: u32,
+    /** cpumap: the map of the entry. */
+    map: u32,
+    pad0: u32,
+    pad1: u32,
+    pad2: u32,
     /** OutcomeRecord and PacketDescriptor of the packet in it. */
     outcome: u32,
     packet: u32,
@@ -40,7 +53,7 @@ export const Frame = defineStruct(
     /** What runs on it, as the first word of an OutcomeStep. */
     running: u32,
   },
-  { next: 0, outcome: 32, size: 64 },
+  { next: 0, outcome: 64, size: 96 },
 );
 /** Bytes from a frame's state to its skb. */
 export const FRAME_SKB = PROGRAM_ZONE;
@@ -65,6 +78,14 @@ export const DeviceBulk = defineStruct("device_bulk", {
   next: u32,
   /** Target Device. */
   device: u32,
+  /** Frames of the bulk that is being sent: how many were taken from the queue, how many are still to go through the program, and those that it let pass. */
+  taken: u32,
+  left: u32,
+  passed_first: u32,
+  passed_last: u32,
+  passed: u32,
+  /** 1 when the bulk is the last of a flush (XDP_XMIT_FLUSH). */
+  last_of_flush: u32,
 });
 
 /** Frames for one cpumap entry that wait for the end of the poll (struct xdp_bulk_queue). */
@@ -77,9 +98,107 @@ export const CpuBulk = defineStruct("cpu_bulk", {
   listed: u32,
   cpu: u32,
   queued: u32,
+  map: u32,
 });
 /** cpumap entries that one CPU may have frames for in one poll: as many as the poll has packets. */
 export const CPU_BULKS = 64;
+
+/**
+ * A kernel thread of a cpumap entry on its CPU: what waits in its queue, the batch that it works off, and the skbs that it holds back (GRO). One for each entry that
+ * this CPU has had frames for since the poll began.
+ */
+export const CpuThread = defineStruct("cpu_thread", {
+  entry: u32,
+  /** Map of the entry. */
+  map: u32,
+  first: u32,
+  last: u32,
+  count: u32,
+  /** What the thread is at (THREAD_*), and the batch that it works off: frames to run the program on, those that it passed, how it judged. */
+  stage: u32,
+  batch_first: u32,
+  batch_last: u32,
+  batch: u32,
+  passed_first: u32,
+  passed_last: u32,
+  passed: u32,
+  taken: u32,
+  pass: u32,
+  drop: u32,
+  redirect: u32,
+  /** Frames since the last flush of what GRO holds back. */
+  packets: u32,
+  gro_first: u32,
+  gro_last: u32,
+  gro_count: u32,
+  deliver_first: u32,
+  deliver_last: u32,
+  deliver_count: u32,
+});
+export const THREAD_WAIT = 0;
+export const THREAD_PROGRAM = 1;
+export const THREAD_FLUSH = 2;
+export const THREAD_RECEIVE = 3;
+export const THREAD_DELIVER = 4;
+
+/** What a CPU polls in its softirq: the receive ring of a veth device, or the backlog. One per CPU and device, and one for the backlog. */
+export const Napi = defineStruct("napi", {
+  /** Next in the CPU's poll list; 1 while in it or being polled. */
+  next: u32,
+  scheduled: u32,
+  /** Device whose ring it is; 0 for the backlog. */
+  device: u32,
+  /** Frames in the ring. */
+  first: u32,
+  last: u32,
+  count: u32,
+  /** The poll under way: 1 while there is one, frames done, what it has to do when they are (POLL_*). */
+  polling: u32,
+  done: u32,
+  redirects: u32,
+  transmits: u32,
+  /** Frames that the program passed, which become skbs in batches. */
+  passed_first: u32,
+  passed_last: u32,
+  passed: u32,
+  /** XDP_TX frames. */
+  tx_first: u32,
+  tx_last: u32,
+  tx_count: u32,
+  /** skbs held back until eight are there or the poll ends (napi_struct.rx_list). */
+  gro_first: u32,
+  gro_last: u32,
+  gro_count: u32,
+  /** skbs on their way up: they go before all else. */
+  deliver_first: u32,
+  deliver_last: u32,
+  deliver_count: u32,
+  /** Frames from outside that this device is to transmit by ndo_xdp_xmit. */
+  inject_first: u32,
+  inject_last: u32,
+  inject_count: u32,
+});
+
+/** Steps of a NAPI poll (`Napi.polling`). */
+export const NAPI_IDLE = 0;
+export const NAPI_RECEIVE = 1;
+export const NAPI_BUILD = 2;
+export const NAPI_FLUSH = 3;
+export const NAPI_COMPLETE = 4;
+export const NAPI_TRANSMIT = 5;
+
+/** An AF_XDP socket in copy mode, as an XSKMAP entry names it. */
+export const XdpSocket = defineStruct("xdp_socket", {
+  /** Queue and device that it is bound to. The queue is what programs see of it (struct bpf_xdp_sock). */
+  queue: u32,
+  device: u32,
+  /** Descriptors in its fill ring, and bytes that a frame may have in its chunk. */
+  fill: u32,
+  room: u32,
+  /** Number of the socket, for events. */
+  number: u32,
+  reserved: u32,
+});
 
 /** Bytes of a CPU's outgoing mail in one phase. A poll that might not fit waits for the next phase. */
 export const MAIL_SIZE = 1 << 20;
@@ -109,7 +228,7 @@ export const PollRecord = defineStruct("poll_record", { length: u32, verdict: u3
 export const STAGE_MAIL = 0;
 export const STAGE_RECEIVE = 1;
 export const STAGE_FLUSH = 2;
-export const STAGE_BACKLOG = 3;
+export const STAGE_SOFTIRQ = 3;
 export const STAGE_THREADS = 4;
 export const STAGE_NEXT = 5;
 export const STAGE_DONE = 6;
@@ -155,13 +274,21 @@ export const PollState = defineStruct("poll_state", {
   cpu_bulks: u32,
   cpu_bulk_count: u32,
   cpu_flush: u32,
-  /** skbs redirected to an ingress, waiting for the backlog's turn; rounds taken since the poll began. */
-  backlog_first: u32,
-  backlog_last: u32,
+  /** Rounds that the softirq has taken since the poll began. */
   backlog_rounds: u32,
-  /** Frames in cpumap queues of this CPU, waiting for the poll's end. */
-  thread_first: u32,
-  thread_last: u32,
+  /** Threads of cpumap entries of this CPU: an array, how many, and the one whose turn it is. */
+  threads: u32,
+  thread_count: u32,
+  thread_turn: u32,
+  /** Napis by device index, 0 when no device has a peer; the backlog's; and the poll list. */
+  napis: u32,
+  backlog: u32,
+  napi_first: u32,
+  napi_last: u32,
+  /** Nested mirred actions. */
+  mirred_nesting: u32,
+  /** EventLog, 0 when nobody listens. */
+  events: u32,
   /** dev_xmit_recursion */
   xmit_recursion: u32,
   /** Mail to others: two buffers used in turn; the one being filled, its end so far; u32 heads and tails by CPU for each buffer. */
@@ -184,6 +311,8 @@ export const PollState = defineStruct("poll_state", {
   /** QueueTally by RxQueue number; DeviceCounters by device index. */
   queue_tallies: u32,
   device_counters: u32,
+  /** VethCounters by device index. */
+  veth_counters: u32,
   /** RxQueue array. */
   rx_queues: u32,
   /** What is added to the capture's time to make ktime. */

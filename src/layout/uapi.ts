@@ -191,6 +191,7 @@ export const PACKET_OTHERHOST = 3;
 export const PACKET_OUTGOING = 4;
 
 /** EtherTypes, host order. include/uapi/linux/if_ether.h. */
+export const ETH_P_802_2 = 0x0004;
 export const ETH_P_IP = 0x0800;
 export const ETH_P_ARP = 0x0806;
 export const ETH_P_8021Q = 0x8100;
@@ -230,6 +231,7 @@ export const EMSGSIZE = 90;
 export const EOPNOTSUPP = 95;
 export const EAFNOSUPPORT = 97;
 export const ENETDOWN = 100;
+export const ENOBUFS = 105;
 export const ENETUNREACH = 101;
 export const ETIMEDOUT = 110;
 export const EHOSTUNREACH = 113;

@@ -40,11 +40,14 @@ export const WindowSlot = defineStruct("window_slot", {
 
 /** Descriptor flag set by steering: the packet leaves through the device instead of arriving. Above the capture's own flags. */
 export const PACKET_FLAG_EGRESS = 0x10000;
+/** Descriptor flag set by steering: the frame is transmitted as an XDP frame by ndo_xdp_xmit of the device, as a redirect would. */
+export const PACKET_FLAG_XMIT = 0x20000;
 
 /** Which way packets enter (`SteerState.direction`). */
 export const DIRECTION_CAPTURE = 0;
 export const DIRECTION_INGRESS = 1;
 export const DIRECTION_EGRESS = 2;
+export const DIRECTION_XMIT = 3;
 
 /** Where steering stands. Main thread only. */
 export const SteerState = defineStruct("steer_state", {

@@ -7,6 +7,7 @@
 import {
   DIRECTION_CAPTURE,
   DIRECTION_EGRESS,
+  DIRECTION_XMIT,
   Device_first_queue,
   Device_indirection,
   Device_queue_count,
@@ -17,6 +18,7 @@ import {
   PACKET_FLAG_INBOUND,
   PACKET_FLAG_OUTBOUND,
   PACKET_FLAG_SNAPPED,
+  PACKET_FLAG_XMIT,
   PacketDescriptor_SIZE,
   PacketDescriptor_address,
   PacketDescriptor_caplen,
@@ -123,6 +125,7 @@ export function steer(state: u32, slot: u32): bool {
     const interfaceIndex = load<u32>(from, PacketDescriptor_interface);
     const device = load<u32>(interfaces + (min(interfaceIndex, interfaceCount) << 2));
     if (leaves(direction, flags, frame, caplen, device)) store<u32>(to, flags | PACKET_FLAG_EGRESS, PacketDescriptor_flags);
+    else if (direction == DIRECTION_XMIT) store<u32>(to, flags | PACKET_FLAG_XMIT, PacketDescriptor_flags);
     snapped += (flags / PACKET_FLAG_SNAPPED) & 1;
     bytes += caplen;
     let queue = load<u32>(device, Device_first_queue);

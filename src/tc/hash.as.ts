@@ -32,7 +32,8 @@ export function skbGetHashRecalc(skb: u32): u32 {
     const protocol = load<u32>(skb, SkBuff_protocol);
     const ipv6 = protocol == protocolOf(ETH_P_IPV6);
     const isIp = ipv6 || protocol == protocolOf(ETH_P_IP);
-    const hash = isIp ? flowHash(skbNetworkHeader(skb), load<u32>(skb, SkBuff_data_end), ipv6) : 0;
+    // What has no addresses is hashed by its EtherType; no hash is 0.
+    const hash = isIp ? flowHash(skbNetworkHeader(skb), load<u32>(skb, SkBuff_data_end), ipv6) : u64((protocol * 0x9e3779b1) | 1);
     store<u32>(skb, u32(hash), SkBuff_hash);
     store<u32>(skb, u32(hash >> 32), SkBuff_l4_hash);
     store<u32>(skb, 1, SkBuff_hash_valid);

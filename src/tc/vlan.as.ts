@@ -6,6 +6,7 @@ import {
   ETH_P_8021Q,
   SkBuff_at_ingress,
   SkBuff_data,
+  SkBuff_data_meta,
   SkBuff_head,
   SkBuff_len,
   SkBuff_mac_header,
@@ -129,8 +130,12 @@ function pop(skb: u32): i32 {
 export function skbVlanUntag(skb: u32): bool {
   const protocol = load<u32>(skb, SkBuff_protocol);
   if (load<u32>(skb, SkBuff_vlan_present) || !isVlan(protocol)) return true;
+  const meta = load<u32>(skb, SkBuff_data_meta);
+  const length = load<u32>(skb, SkBuff_data) - meta;
   const tci = takeInlineTag(skb);
   if (tci < 0) return false;
+  // The metadata stays in front of the frame (skb_reorder_vlan_header).
+  if (length != 0) memory.copy(meta + VLAN_HLEN, meta, length);
   skbPutVlanTag(skb, protocol, tci);
   return true;
 }

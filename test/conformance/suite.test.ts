@@ -80,6 +80,8 @@ test("64-bit context fields keep all their digits", () => {
 test("a line that is no case ends the run with file and line", () => {
   const report = run(row({}), "{");
   expect(report.ok ? undefined : report.problem).toMatchObject({ code: "case_malformed", at: { file: "cases", line: 2 }, exit: 3 });
-  const topology = run('{"hosts":[]}');
-  expect(topology.ok ? undefined : topology.problem.code).toBe("case_topology");
+  const topology = run('{"id":"t","hosts":[],"devices":[],"programs":[],"maps":[],"steps":[]}');
+  expect(topology.ok ? undefined : topology.problem.code).toBe("case_malformed");
+  const broken = run('{"hosts":[]}');
+  expect(broken.ok ? undefined : broken.problem.code).toBe("topology_malformed");
 });

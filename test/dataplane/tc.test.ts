@@ -178,13 +178,17 @@ test("TC egress does not see what XDP sends", async () => {
   expect(outcomes).toMatchObject([{ steps: [{ hook: "xdp" }], fate: "redirect", to: "eth1" }]);
 });
 
-test("a redirect to an ingress runs that device's hook when the poll has ended, past its generic XDP", async () => {
+test("a redirect to an ingress runs that device's generic XDP and its hook when the poll has ended", async () => {
   const machine = new TestMachine({ devices: [{ name: "eth0" }, { name: "eth1", mode: "generic" }] });
   machine.attach("ingress", spec("over", "r1 = 3\nr2 = 1\ncall 23\nexit", "sched_cls"));
-  machine.attach("xdp", returns(1), "eth1");
+  machine.attach("xdp", returns(2), "eth1");
   machine.attach("ingress", spec("at_eth1", "r2 = *(u32 *)(r1 + 36)\nr0 = 2\nif r2 != 3 goto +1\nr0 = 0\nexit", "sched_cls"), "eth1");
   const { outcomes } = await machine.replay([query]);
-  expect(outcomes[0]!.steps.map(({ hook, program }) => `${hook} ${program}`)).toEqual(["clsact/ingress over", "clsact/ingress at_eth1"]);
+  expect(outcomes[0]!.steps.map(({ hook, program }) => `${hook} ${program}`)).toEqual([
+    "clsact/ingress over",
+    "xdp returns_2",
+    "clsact/ingress at_eth1",
+  ]);
   expect(outcomes).toMatchObject([{ fate: "stack" }]);
 });
 

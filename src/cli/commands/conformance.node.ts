@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { type Command, Option } from "commander";
-import { type CaseEngine, readCaseFile, runConformance, runPlugin } from "../../lab/index.ts";
+import { type CaseEngine, readCaseFile, runPlugin, runRecordings } from "../../lab/index.ts";
 import { ProblemError } from "../../problem/index.ts";
 import { conformanceText } from "../../report/index.ts";
 import { problems } from "../options/problems.ts";
@@ -9,6 +10,7 @@ interface Options {
   readonly engine: CaseEngine;
   readonly only?: "accepted";
   readonly feature?: string;
+  readonly case?: string;
   readonly json?: true;
   readonly plugin?: true;
 }
@@ -20,7 +22,8 @@ export function registerConformance(program: Command): void {
     .argument("[file...]", "recorded cases, one JSON object a line, plain or gzipped; with --plugin, memory in hex")
     .addOption(new Option("--engine <name>", "what runs the programs").choices(["jit", "interp"]).default("jit"))
     .addOption(new Option("--only <what>", "only cases that the kernel accepted").choices(["accepted"]))
-    .option("--feature <name>", "only cases that use this helper, map type or other feature of the table")
+    .option("--feature <name>", "only cases that use this helper, map type or other feature of the table, or topologies with this tag")
+    .option("--case <id>", "only the case of this name")
     .option("--json", "print one object: rows, agreed, differed, refused, differences")
     .addOption(
       new Option(
@@ -31,17 +34,25 @@ export function registerConformance(program: Command): void {
     .action(conformance);
 }
 
-function conformance(paths: readonly string[], { engine, only, feature, json, plugin }: Options): void {
+async function conformance(paths: readonly string[], { engine, only, feature, case: id, json, plugin }: Options): Promise<void> {
   if (plugin) {
     runAsPlugin(paths, engine);
     return;
   }
   if (paths.length === 0) throw new ProblemError(problems.conformance_no_file());
   function* files() {
-    for (const path of paths) yield { name: path, text: readCaseFile(path) };
+    for (const path of paths) {
+      const beside = join(dirname(path), "programs.jsonl");
+      yield { name: path, text: readCaseFile(path), programs: () => ({ name: beside, text: readCaseFile(beside) }) };
+    }
   }
-  const options = { engine, acceptedOnly: only === "accepted", ...(feature === undefined ? {} : { feature }) };
-  const report = runConformance(files(), options);
+  const options = {
+    engine,
+    acceptedOnly: only === "accepted",
+    ...(feature === undefined ? {} : { feature }),
+    ...(id === undefined ? {} : { id }),
+  };
+  const report = await runRecordings(files(), options);
   if (!report.ok) throw new ProblemError(report.problem);
   // Nothing that was looked at must not pass for agreement.
   if (report.value.total.rows === 0) {

@@ -9,10 +9,6 @@ export const problems = defineProblems({
   case_map_update: {
     message: "{map} ({type}) refuses its first contents with errno {errno}, which Linux took",
   },
-  case_topology: {
-    message: "this line describes a topology of hosts, which conformance does not run yet",
-    hint: "recorded cases have prog_type xdp or tc",
-  },
   plugin_program: {
     message: "standard input holds no program: {bytes} bytes in hex",
     hint: "give instructions of 8 bytes each, as pairs of hex digits",

@@ -1,5 +1,6 @@
 import type { Place, Result } from "../../problem/index.ts";
 import { failure, success } from "../../problem/index.ts";
+import { isTopology, type TopologyRow, topologyRow } from "../topology/row.ts";
 import { problems } from "./problems.ts";
 
 /** A map of a recorded case, as written; sizes in bytes, keys and values in hex. */
@@ -69,17 +70,26 @@ function complaint(value: unknown): string | undefined {
   return undefined;
 }
 
-/** Reads one line of a file of recorded cases. */
-export function parseRow(line: string, at: Place = {}): Result<Row> {
+/** Reads one line of a file of recorded cases and topologies. */
+export function parseLine(line: string, at: Place = {}): Result<Row | TopologyRow> {
   let value: unknown;
   try {
     value = JSON.parse(line.replace(LONG_INTEGER, '$1"$2"'));
   } catch (error) {
     return failure(problems.case_malformed({ what: (error as Error).message }, at));
   }
-  if (isObject(value) && "hosts" in value) return failure(problems.case_topology({}, at));
+  if (isTopology(value)) return topologyRow(value, at);
   const what = complaint(value);
   return what === undefined ? success(value as unknown as Row) : failure(problems.case_malformed({ what }, at));
+}
+
+/** Reads one line of a file of recorded cases, in which there are no topologies. */
+export function parseRow(line: string, at: Place = {}): Result<Row> {
+  const parsed = parseLine(line, at);
+  if (!parsed.ok) return parsed;
+  return "hosts" in parsed.value
+    ? failure(problems.case_malformed({ what: "it describes a topology of hosts" }, at))
+    : success(parsed.value);
 }
 
 /** Pairs of hex digits and nothing else. (A pattern that repeats a group overflows the stack on programs of a million instructions.) */

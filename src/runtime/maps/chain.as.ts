@@ -1,17 +1,19 @@
 import {
+  BPF_MAP_TYPE_DEVMAP_HASH,
+  HashElement_SIZE,
   HashElement_generation,
   HashElement_hash,
   HashElement_next,
-  HashElement_SIZE,
   HashHeader_bucket_mask,
   HashHeader_buckets,
   HashHeader_lock_mask,
   HashHeader_locks,
   MapHeader_key_size,
+  MapHeader_type,
 } from "../../layout/layout.generated.as";
 import { equalBytes } from "../bytes.as";
 import { burnFuel, oweFuel } from "../fuel.as";
-import { hashKey, hashKey4, hashKey8, hashKey16 } from "./keyHash.as";
+import { hashKey, hashKey16, hashKey4, hashKey8 } from "./keyHash.as";
 
 /**
  * Chains of a hash table. A bucket's head and each element's `next` hold the address of the next element, or the end marker of the bucket
@@ -55,10 +57,16 @@ function sameKey<T>(element: u32, key: u32, size: u32): bool {
 }
 
 function hashOf<T>(key: u32, size: u32): u32 {
+  if (isSigned<T>()) return load<u32>(key);
   if (sizeof<T>() == 4) return hashKey4(key);
   if (sizeof<T>() == 8) return hashKey8(key);
   if (sizeof<T>() == 16) return hashKey16(key);
   return hashKey(key, size);
+}
+
+/** DEVMAP_HASH takes the key itself, so that a broadcast meets the devices in the kernel's order (kernel/bpf/devmap.c: dev_map_index_hash). */
+function isNumbered(map: u32): bool {
+  return load<u32>(map, MapHeader_type) == BPF_MAP_TYPE_DEVMAP_HASH;
 }
 
 /** The element with this key, or 0. Takes no lock. */
@@ -97,6 +105,11 @@ function find<T>(map: u32, key: u32, size: u32): u32 {
   return 0;
 }
 
+/** In a DEVMAP_HASH, whose hash is the key. The signed type stands for that (hashOf). */
+export function findNumber(map: u32, key: u32): u32 {
+  return find<i32>(map, key, 4);
+}
+
 export function find4(map: u32, key: u32): u32 {
   return find<u32>(map, key, 4);
 }
@@ -115,7 +128,7 @@ export function findAny(map: u32, key: u32): u32 {
 
 export function hashOfKey(map: u32, key: u32): u32 {
   const size = load<u32>(map, MapHeader_key_size);
-  if (size == 4) return hashKey4(key);
+  if (size == 4) return isNumbered(map) ? load<u32>(key) : hashKey4(key);
   if (size == 8) return hashKey8(key);
   if (size == 16) return hashKey16(key);
   return hashKey(key, size);

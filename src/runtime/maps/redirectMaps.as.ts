@@ -3,23 +3,26 @@ import {
   BPF_MAP_TYPE_CPUMAP,
   BPF_MAP_TYPE_DEVMAP,
   BPF_NOEXIST,
-  CpuBlock_network,
   CPU_MAP_MAX_QSIZE,
+  CpuBlock_network,
   E2BIG,
   EEXIST,
   EINVAL,
   ENODEV,
   EOVERFLOW,
+  HashHeader_value_offset,
   MapHeader_cpu_count,
   MapHeader_elements,
   MapHeader_max_entries,
+  MapHeader_network,
   MapHeader_stride,
   MapHeader_type,
   MapHeader_value_size,
 } from "../../layout/layout.generated.as";
 import { cpu } from "../cpu.as";
-import { deviceByIndex } from "../devices.as";
-import { hashDelete, hashLookup4, hashUpdate } from "./hash.as";
+import { deviceIn } from "../devices.as";
+import { findNumber } from "./chain.as";
+import { hashDelete, hashUpdate } from "./hash.as";
 
 /**
  * DEVMAP, DEVMAP_HASH, CPUMAP and XSKMAP: targets of bpf_redirect_map. A value's first word is an ifindex, a queue size or the address of a
@@ -38,7 +41,7 @@ function checkTarget(map: u32, index: u32, value: u32): i32 {
   const type = load<u32>(map, MapHeader_type);
   if (type == BPF_MAP_TYPE_DEVMAP) {
     if (target == 0) return second ? -i32(EINVAL) : 0;
-    return knowsDevice(target) ? 0 : -i32(EINVAL);
+    return knowsDevice(map, target) ? 0 : -i32(EINVAL);
   }
   if (type == BPF_MAP_TYPE_CPUMAP) {
     if (target > CPU_MAP_MAX_QSIZE) return -i32(EOVERFLOW);
@@ -48,8 +51,14 @@ function checkTarget(map: u32, index: u32, value: u32): i32 {
 }
 
 /** A machine without a network namespace (a test of maps alone) takes any ifindex. */
-function knowsDevice(ifindex: u32): bool {
-  return load<u32>(cpu, CpuBlock_network) == 0 || deviceByIndex(ifindex) != 0;
+function knowsDevice(map: u32, ifindex: u32): bool {
+  return mapNetwork(map) == 0 || deviceIn(mapNetwork(map), ifindex) != 0;
+}
+
+/** The network namespace that the ifindexes of a DEVMAP belong to: that of who filled it, else the CPU's. */
+export function mapNetwork(map: u32): u32 {
+  const network = load<u32>(map, MapHeader_network);
+  return network == 0 ? load<u32>(cpu, CpuBlock_network) : network;
 }
 
 /** Address of entry `index` of DEVMAP, CPUMAP or XSKMAP, filled or not; 0 past the end. */
@@ -97,12 +106,13 @@ export function targetDelete(map: u32, key: u32): i32 {
 /** DEVMAP_HASH is a hash table of such values; BPF_EXIST does not ask for an existing entry. */
 export function deviceHashUpdate(map: u32, key: u32, value: u32, flags: u64): i32 {
   const target = load<u32>(value);
-  if (flags > BPF_EXIST || target == 0 || !knowsDevice(target)) return -i32(EINVAL);
+  if (flags > BPF_EXIST || target == 0 || !knowsDevice(map, target)) return -i32(EINVAL);
   return hashUpdate(map, key, value, flags & BPF_NOEXIST);
 }
 
 export function deviceHashLookup(map: u32, key: u32): u32 {
-  return hashLookup4(map, key);
+  const element = findNumber(map, key);
+  return element == 0 ? 0 : element + load<u32>(map, HashHeader_value_offset);
 }
 
 export function deviceHashDelete(map: u32, key: u32): i32 {
