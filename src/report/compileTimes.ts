@@ -41,7 +41,7 @@ export const compileText = (times: readonly CompileTimes[]): string =>
 const method = `Programs of 1,000 to 1,000,000 instructions are made of units of one kind, one after the other ("mixed": of all kinds in disorder), and taken from their bytes to the end of
 their first run: the structural checks, the translation to a WebAssembly module, and V8's part, which validates and instantiates the module and compiles each of its
 functions when it is first called; a run goes through all of them. Times are milliseconds, medians of the rounds; spread is the greatest less the smallest total in
-parts of the median. The process is warm: each shape was compiled once before, at 10,000 instructions. The lines are least squares through the medians.`;
+parts of the median. The process is warm: each shape was compiled once before, at 100,000 instructions. The lines are least squares through the medians.`;
 
 /** Compile times for a file. */
 export function compileMarkdown(times: readonly CompileTimes[], machine: BenchMachine): string {

@@ -46,8 +46,9 @@ export interface CompileTime {
 }
 
 const LENGTHS = [1_000, 10_000, 100_000, 1_000_000];
+const WARM_UP = 100_000;
 
-/** Measures compile times by shape and length. Each shape is compiled once at 10,000 instructions before, which is not counted. */
+/** Measures compile times by shape and length. Each shape is compiled once before, which is not counted, so that the compiler's own code is compiled. */
 export function runCompileBench({
   shapes = compileShapes,
   lengths = LENGTHS,
@@ -55,7 +56,7 @@ export function runCompileBench({
   onMeasured,
 }: CompileBenchOptions = {}): CompileTimes[] {
   return shapes.map((shape) => {
-    compileOnce(shape, 10_000);
+    compileOnce(shape, Math.min(WARM_UP, lengths.at(-1) ?? 0));
     const times = lengths.map((length) => {
       const samples = Array.from({ length: rounds }, () => compileOnce(shape, length));
       onMeasured?.(shape, length);
