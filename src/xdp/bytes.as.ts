@@ -18,6 +18,15 @@ function fault(context: u32, offset: u32, length: u32): i32 {
   return offset + length > xdpLength(context) ? -EINVAL : 0;
 }
 
+/**
+ * memcpy as x86-64 with fast short `rep movsb` runs it: from the first byte to the last, so that a target behind the start of its source repeats what was just
+ * written. Only bpf_dynptr_copy within one frame meets that.
+ */
+function copyForward(to: u32, from: u32, length: u32): void {
+  if (to - from >= length) memory.copy(to, from, length);
+  else for (let at: u32 = 0; at < length; at++) store<u8>(to + at, load<u8>(from + at));
+}
+
 /** Copies between `buffer` and the frame, piece by piece; the range lies inside the frame. */
 function copy(context: u32, offset: u32, buffer: u32, length: u32, writes: bool): void {
   let at = load<u32>(context, XdpContext_data);
@@ -27,7 +36,7 @@ function copy(context: u32, offset: u32, buffer: u32, length: u32, writes: bool)
     if (offset < size) {
       const piece = min<u32>(length, size - offset);
       if (writes) memory.copy(programAddress(at + offset), buffer, piece);
-      else memory.copy(buffer, at + offset, piece);
+      else copyForward(buffer, at + offset, piece);
       buffer += piece;
       length -= piece;
       offset = 0;

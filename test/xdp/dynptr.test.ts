@@ -62,6 +62,23 @@ describe.each([
     expect(agreedResults(program)).toEqual([0n, 0n, 0xfffffff9n, 0n, 0n, 0n, 0xfffffff9n, 0n]);
     expect(inEveryEngine(program).jit.packet).not.toBe(Buffer.from(packet).toString("hex"));
   });
+
+  test.each([
+    [100, 90, 60],
+    [104, 60, 190],
+    [101, 99, 150],
+    [98, 105, 100],
+  ])(`is copied to byte %i from byte %i on, %i bytes that overlap across its pieces${withKernel}`, (to, from, length) => {
+    const program = {
+      ...layout,
+      results: 1,
+      text: `${zeros}\n${overFrame}
+        ${dynptr}\nr2 = r10\nr2 += -32\ncall kfunc bpf_dynptr_clone
+        r1 = r10\nr1 += -32\nr2 = ${to}\nr3 = r10\nr3 += -16\nr4 = ${from}\nr5 = ${length}\ncall kfunc bpf_dynptr_copy\n${keep(0)}
+        r0 = 2\nexit`,
+    };
+    expect(agreedResults(program)).toEqual([0n]);
+  });
 });
 
 test(`bpf_xdp_pull_data brings bytes from fragments into one piece, through tailroom and headroom${withKernel}`, () => {
