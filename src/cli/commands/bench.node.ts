@@ -117,10 +117,11 @@ async function bench(options: Options): Promise<void> {
   const measurements = options.programs ? await programTimes(options) : [];
   if (json) process.stdout.write(`${JSON.stringify(benchJson(measurements), null, 2)}\n`);
   else if (measurements.length > 0) process.stdout.write(benchText(measurements));
-  const compiled = json || program || !options.compile ? [] : compileTimes();
-  if (compiled.length > 0) process.stdout.write(`\n${compileText(compiled)}`);
+  // Before the compile times: what these take of memory would stand among the rates.
   const rates = json || program || !options.replay ? [] : await replayRates(options);
   if (rates.length > 0) process.stdout.write(`\n${replayText(rates)}`);
+  const compiled = json || program || !options.compile ? [] : compileTimes();
+  if (compiled.length > 0) process.stdout.write(`\n${compileText(compiled)}`);
   if (save !== undefined) saveResults(save, measurements, compiled, rates);
 }
 
