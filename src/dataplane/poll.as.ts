@@ -31,11 +31,13 @@ import {
   PacketDescriptor_SIZE,
   PacketDescriptor_address,
   PacketDescriptor_ts_ns,
+  POOL_FRAMES,
   PollState_backlog_rounds,
   PollState_boot_offset,
   PollState_cpu_bulk_count,
   PollState_cpu_count,
   PollState_cursors,
+  PollState_free_count,
   PollState_mail_heads,
   PollState_mail_next,
   PollState_mail_reserve,
@@ -182,10 +184,10 @@ function perform(state: u32, stage: u32): u32 {
     fireTimers(load<i64>(cpu, CpuBlock_ktime_ns));
     return STAGE_MAIL;
   }
-  if (stage == STAGE_MAIL) return readMail(state) ? STAGE_MAIL : STAGE_FLUSH;
+  if (stage == STAGE_MAIL) return readMail(state) && hasRoomForMail(state) ? STAGE_MAIL : STAGE_FLUSH;
   if (stage == STAGE_SOFTIRQ) return stepSoftirq(state) ? STAGE_SOFTIRQ : STAGE_THREADS;
   // What a thread brings about in the softirq comes before it goes on (local_bh_enable).
-  if (stage == STAGE_THREADS) return stepThreads(state) ? STAGE_SOFTIRQ : STAGE_NEXT;
+  if (stage == STAGE_THREADS) return stepThreads(state) ? STAGE_SOFTIRQ : mailWaits(state) ? STAGE_MAIL : STAGE_NEXT;
   fireTimers(load<i64>(cpu, CpuBlock_ktime_ns));
   endPoll(state);
   return nextPoll(state) ? STAGE_RECEIVE : STAGE_DONE;
@@ -212,6 +214,15 @@ function readMail(state: u32): bool {
   store<u32>(state, load<u32>(mail, Mail_next), PollState_mail_next);
   receiveMail(state, mail);
   return true;
+}
+
+/** Half of the frames stay free for what the threads bring about; they run before more mail is read. */
+function hasRoomForMail(state: u32): bool {
+  return load<u32>(state, PollState_free_count) > POOL_FRAMES / 2;
+}
+
+function mailWaits(state: u32): bool {
+  return load<u32>(state, PollState_mail_next) != 0 || load<u32>(state, PollState_mail_sender) < load<u32>(state, PollState_cpu_count);
 }
 
 /** The NAPI poll of one receive queue: what its list holds, up to the budget. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, linkSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -96,4 +96,22 @@ test("cases of which none is looked at do not pass for agreement", async () => {
   expect([code, stdout]).toEqual([3, ""]);
   expect(stderr).toContain(`no case was run: ${file} hold none that uses nothing`);
   expect((await xdplane("conformance", "nowhere.jsonl")).stderr).toContain("the file cannot be read: no such file");
+});
+
+test("an output never takes the place of the capture that is read, nor two outputs of one file", async () => {
+  const [capture, link, fresh] = ["own.pcap", "link.pcap", "fresh"].map((name) => join(folder, name)) as [string, string, string];
+  copyFileSync("pcaps/policy.pcap", capture);
+  linkSync(capture, link);
+  for (const outputs of [
+    ["-o", capture],
+    ["--jsonl", link],
+    ["-o", fresh, "--jsonl", join(folder, ".", "fresh")],
+  ]) {
+    const { code, stdout, stderr } = await replay(capture, "programs/drop_all.o", ...outputs);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain("name the same file");
+  }
+  expect(readFileSync(capture)).toEqual(readFileSync("pcaps/policy.pcap"));
+  expect(existsSync(fresh)).toBe(false);
+  expect((await replay(capture, "programs/drop_all.o", "-o", "/dev/null", "--jsonl", "/dev/null")).code).toBe(0);
 });

@@ -231,6 +231,16 @@ test("on another CPU only a bulk larger than the queue loses frames", async () =
   expect(lost).toEqual([4, 5, 6, 7, 8, 12, 13, 14, 15, 16]);
 });
 
+test("as many frames reach another CPU in a window as are sent to it", async () => {
+  const machine = new TestMachine({ cpus: 2 });
+  const map = machine.map({ name: "cpus", type: BPF_MAP_TYPE_CPUMAP, valueSize: 8, maxEntries: 2 });
+  map.update(word(1), words(64, 0));
+  machine.attach("xdp", machine.load(spec("spread", toMap(1).text, "xdp", [map.spec]), [map]));
+  // All within a millisecond, and more than three times the frames of a CPU's pool.
+  const { outcomes } = await machine.replay(Array.from({ length: 900 }, () => query));
+  expect(outcomes.filter(({ fate }) => fate !== "stack")).toEqual([]);
+});
+
 test("frames that go round and round through cpumaps end with reason budget", async () => {
   const machine = new TestMachine({ cpus: 2 });
   const map = machine.map({ name: "cpus", type: BPF_MAP_TYPE_CPUMAP, valueSize: 8, maxEntries: 2 });

@@ -14,6 +14,7 @@ import { filterProgram, loadedLines, mapContentsText, mapLines, runJson, runNote
 import type { LoadedProgram } from "../../runtime/index.ts";
 import { formatProblem } from "../failure.node.ts";
 import { DeviceOptions } from "../options/devices.ts";
+import { checkDistinctFiles } from "../options/distinctFiles.node.ts";
 import { readFilterOption } from "../options/filter.node.ts";
 import { readMapOption } from "../options/mapContents.node.ts";
 import { wholeNumber } from "../options/number.ts";
@@ -125,6 +126,12 @@ export function registerReplay(program: Command): void {
 
 async function replay(path: string, deviceOptions: DeviceOptions, options: Options): Promise<void> {
   checkStandardOutput(options);
+  checkDistinctFiles([
+    ["the capture", path],
+    ["--output", options.output],
+    ["--jsonl", options.jsonl],
+    ["--events", options.events],
+  ]);
   const requests = deviceOptions.finish();
   const devices = dataplaneDevices(requests, undefined);
   const deterministic = options.deterministic ?? false;

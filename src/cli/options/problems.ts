@@ -80,6 +80,11 @@ export const problems = defineProblems({
     hint: "give one of them a file, or leave it out",
     exit: 2,
   },
+  option_same_file: {
+    message: "{first} and {second} name the same file",
+    hint: "give each a file of its own: an output replaces what its file held",
+    exit: 2,
+  },
   program_unbuilt: {
     message: "{program} uses what xdplane has not built: {what}",
     hint: "without --strict the program runs, and a packet that reaches such an instruction is aborted",
